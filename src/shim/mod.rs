@@ -1,0 +1,1 @@
+//! The shim: the main process of one agent's unit.

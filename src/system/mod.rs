@@ -1,0 +1,3 @@
+//! Adapters to the machine, without policy.
+
+pub mod service;
