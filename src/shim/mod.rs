@@ -1,1 +1,3 @@
 //! The shim: the main process of one agent's unit.
+
+pub mod protocol;

@@ -7,25 +7,37 @@ use std::path::Path;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("ids", &[]),
+    ("units", &["ids"]),
     ("manifest", &["ids"]),
     ("roster", &["diagnostic", "ids", "manifest"]),
     ("resolve", &["roster", "diagnostic", "ids", "manifest"]),
     ("render", &["resolve", "ids", "manifest"]),
-    ("plan", &["render", "resolve", "ids", "manifest"]),
+    ("plan", &["render", "resolve", "ids", "manifest", "units"]),
     // Shell.
-    ("system", &["ids", "manifest"]),
+    ("system", &["ids", "manifest", "units"]),
     ("canary", &["roster", "ids", "manifest"]),
     ("shim", &["manifest", "ids", "system"]),
-    ("apply", &["plan", "render", "resolve", "manifest", "ids", "system", "shim", "diagnostic"]),
+    ("apply", &["plan", "render", "resolve", "manifest", "ids", "system", "shim", "diagnostic", "units"]),
     (
         "cli",
         &[
-            "apply", "canary", "diagnostic", "ids", "manifest", "plan", "render", "resolve", "roster", "shim", "system",
+            "apply",
+            "canary",
+            "diagnostic",
+            "ids",
+            "manifest",
+            "plan",
+            "render",
+            "resolve",
+            "roster",
+            "shim",
+            "system",
+            "units",
         ],
     ),
 ];
 
-const CORE: &[&str] = &["diagnostic", "ids", "manifest", "roster", "resolve", "render", "plan"];
+const CORE: &[&str] = &["diagnostic", "ids", "units", "manifest", "roster", "resolve", "render", "plan"];
 
 /// The top-level modules that a file's text names after `crate::`.
 fn imports(text: &str) -> Vec<String> {
