@@ -24,6 +24,7 @@ pub mod plan;
 pub mod render;
 pub mod resolve;
 pub mod roster;
+pub mod script;
 pub mod units;
 
 #[allow(clippy::disallowed_methods, reason = "shell: puts plans into effect")]

@@ -9,13 +9,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("units", &["ids"]),
     ("manifest", &["ids"]),
-    ("roster", &["diagnostic", "ids", "manifest"]),
-    ("resolve", &["roster", "diagnostic", "ids", "manifest"]),
-    ("render", &["resolve", "ids", "manifest"]),
+    ("script", &[]),
+    ("roster", &["diagnostic", "ids", "manifest", "script"]),
+    ("resolve", &["roster", "diagnostic", "ids", "manifest", "script"]),
+    ("render", &["resolve", "ids", "manifest", "script"]),
     ("plan", &["render", "resolve", "ids", "manifest", "units"]),
     // Shell.
     ("system", &["ids", "manifest", "units"]),
-    ("canary", &["roster", "ids", "manifest"]),
+    ("canary", &["script"]),
     ("shim", &["manifest", "ids", "system"]),
     ("apply", &["plan", "render", "resolve", "manifest", "ids", "system", "shim", "diagnostic", "units"]),
     (
@@ -37,7 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
 ];
 
-const CORE: &[&str] = &["diagnostic", "ids", "units", "manifest", "roster", "resolve", "render", "plan"];
+const CORE: &[&str] = &["diagnostic", "ids", "units", "manifest", "script", "roster", "resolve", "render", "plan"];
 
 /// The top-level modules that a file's text names after `crate::`.
 fn imports(text: &str) -> Vec<String> {
