@@ -1,0 +1,99 @@
+//! Every code a diagnostic can carry. A code's number never changes its meaning.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $title:literal;)*) => {
+        /// The kind of a finding.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// Every code, by number.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The stable number, e.g. `F0105`.
+            #[must_use]
+            pub fn number(self) -> &'static str {
+                match self { $(Self::$name => $number,)* }
+            }
+
+            /// What the code means, in a few words.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// F01: the text itself.
+    TooLarge = "F0101", "the roster is too large";
+    Unbalanced = "F0102", "braces, quotes or comments do not match";
+    TooDeep = "F0103", "nested too deeply";
+    Syntax = "F0104", "not KDL";
+    BareWord = "F0105", "a value that needs quotes or a #";
+    BadCharacter = "F0106", "a character that does not belong in a roster";
+    /// F02: one node.
+    UnknownNode = "F0201", "a node this language does not have";
+    UnknownProperty = "F0202", "a property this node does not have";
+    DuplicateProperty = "F0203", "the same property twice";
+    MissingArgument = "F0204", "an argument is missing";
+    TooManyArguments = "F0205", "more arguments than the node takes";
+    WrongType = "F0206", "a value of another type";
+    BadValue = "F0207", "a value outside its range or list";
+    BadName = "F0208", "a name that is not a name";
+    MissingProperty = "F0209", "a property is missing";
+    DuplicateNode = "F0210", "a node that may stand once stands twice";
+    UnexpectedChildren = "F0211", "a node that has no children has some";
+    NotYet = "F0212", "part of the language that this version does not build";
+    MissingChild = "F0213", "a child node is missing";
+    /// F03: the whole roster.
+    NoFleet = "F0301", "the roster does not start with a fleet node";
+    Version = "F0302", "a roster version this fleet does not read";
+    Floor = "F0303", "a fleet has one orchestrator and at least one enhancer";
+    DuplicateAgent = "F0304", "two agents of one name";
+    UnknownAgent = "F0305", "an agent that is not declared";
+    UnknownRole = "F0306", "a role that is not known";
+    UnknownRuntime = "F0307", "a runtime that is not known";
+    Cycle = "F0308", "agents that wait for each other";
+    NoRuntime = "F0309", "an agent without a runtime";
+    LimiterNeverTrips = "F0310", "a restart limit that can never be reached";
+    SecretLiteral = "F0311", "a secret written into the roster";
+    SocketPath = "F0312", "a socket path longer than 107 bytes";
+    RefusedVariable = "F0313", "an environment variable fleet does not set";
+    Capability = "F0314", "a role that may not do what the agent is for";
+    RuntimeLacks = "F0315", "something this runtime cannot be told";
+    HostLimit = "F0316", "a limit above what this machine has";
+    DuplicateRole = "F0317", "two roles of one name";
+    BadRuntimeFile = "F0318", "a runtime file that cannot be used";
+    BadRoleFile = "F0319", "a role file that cannot be used";
+    /// F04: this machine.
+    ProgramNotFound = "F0401", "the agent's program is not on its path";
+    NoFolder = "F0402", "a working folder that cannot be used";
+    FileNotRead = "F0403", "a file the roster names cannot be read";
+    SecretAbsent = "F0404", "a secret that is not there now";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_in_order() {
+        let numbers: Vec<_> = Code::ALL.iter().map(|code| code.number()).collect();
+        let mut sorted = numbers.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(numbers, sorted);
+    }
+}

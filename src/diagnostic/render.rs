@@ -1,0 +1,142 @@
+//! Diagnostics for people (miette draws the excerpt) and for tools (JSON).
+
+use std::fmt;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use serde::Serialize;
+
+use super::{Diagnostic, Severity, Sources, Span};
+
+/// How the text for people is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    pub colour: bool,
+    pub unicode: bool,
+    /// Columns to wrap at.
+    pub width: usize,
+}
+
+/// Draws one finding with the lines it is about.
+#[must_use]
+pub fn text(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String {
+    let mut theme = match (style.colour, style.unicode) {
+        (true, true) => GraphicalTheme::unicode(),
+        (false, true) => GraphicalTheme::unicode_nocolor(),
+        (_, false) => GraphicalTheme::none(),
+    };
+    if !style.unicode {
+        theme.characters.error = "error:".into();
+        theme.characters.warning = "warning:".into();
+    }
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width).with_context_lines(1);
+    let mut out = String::new();
+    // miette draws one source per report, so places in other files become reports of their own below.
+    let home = diagnostic.labels.first().map(|label| label.span.file);
+    let report = Report::new(diagnostic, sources, home, true);
+    if handler.render_report(&mut out, &report).is_err() {
+        out.clone_from(&diagnostic.message);
+    }
+    let mut others: Vec<_> =
+        diagnostic.labels.iter().map(|label| label.span.file).filter(|file| Some(*file) != home).collect();
+    others.dedup();
+    for file in others {
+        let report = Report::new(diagnostic, sources, Some(file), false);
+        let mut part = String::new();
+        if handler.render_report(&mut part, &report).is_ok() {
+            out.push_str(&part);
+        }
+    }
+    out
+}
+
+struct Report<'a> {
+    diagnostic: &'a Diagnostic,
+    source: Option<NamedSource<String>>,
+    labels: Vec<LabeledSpan>,
+    main: bool,
+}
+
+impl<'a> Report<'a> {
+    fn new(diagnostic: &'a Diagnostic, sources: &Sources, file: Option<super::FileId>, main: bool) -> Self {
+        let labels = diagnostic.labels.iter().filter(|label| Some(label.span.file) == file).map(|label| {
+            let Span { start, end, .. } = label.span;
+            LabeledSpan::new((!label.text.is_empty()).then(|| label.text.clone()), start, end - start)
+        });
+        let source = file.map(|file| NamedSource::new(sources.name(file), sources.text(file).to_owned()));
+        Self { diagnostic, source, labels: labels.collect(), main }
+    }
+}
+
+impl fmt::Debug for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.diagnostic.message)
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.main { &self.diagnostic.message } else { "the other place" })
+    }
+}
+
+impl std::error::Error for Report<'_> {}
+
+impl miette::Diagnostic for Report<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.main.then(|| Box::new(self.diagnostic.code.number()) as Box<dyn fmt::Display>)
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match (self.main, self.diagnostic.severity) {
+            (false, _) => miette::Severity::Advice,
+            (true, Severity::Warning) => miette::Severity::Warning,
+            (true, Severity::Error) => miette::Severity::Error,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let help = self.diagnostic.help.as_ref().filter(|_| self.main)?;
+        Some(Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}
+
+/// One finding as tools read it. Frozen as format 1.
+#[derive(Debug, Serialize)]
+pub struct Json<'a> {
+    pub code: &'static str,
+    pub severity: &'static str,
+    pub message: &'a str,
+    pub file: Option<&'a str>,
+    /// From 1.
+    pub line: Option<usize>,
+    /// From 1, in characters.
+    pub column: Option<usize>,
+    pub help: Option<&'a str>,
+}
+
+/// One finding as data.
+#[must_use]
+pub fn json<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Json<'a> {
+    let main = diagnostic.labels.first().map(|label| label.span);
+    let position = main.map(|span| sources.position(span));
+    Json {
+        code: diagnostic.code.number(),
+        severity: match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        message: &diagnostic.message,
+        file: main.map(|span| sources.name(span.file)),
+        line: position.map(|(line, _)| line),
+        column: position.map(|(_, column)| column),
+        help: diagnostic.help.as_deref(),
+    }
+}

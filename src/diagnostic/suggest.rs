@@ -1,0 +1,58 @@
+//! The nearest known name.
+
+/// The candidate that `word` most likely meant, if one is near enough to be worth saying.
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    let limit = match lower.chars().count() {
+        0..=2 => 1,
+        3..=5 => 2,
+        _ => 3,
+    };
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(&lower, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `did you mean "x"?`, when something is near enough, else the list of what there is.
+#[must_use]
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
+    if let Some(near) = nearest(word, candidates.clone()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let mut all: Vec<_> = candidates.into_iter().collect();
+    all.sort_unstable();
+    all.dedup();
+    (!all.is_empty()).then(|| format!("there is {}", list(&all)))
+}
+
+/// `a`, `b` and `c`.
+#[must_use]
+pub fn list<T: std::fmt::Display>(words: &[T]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => format!("`{one}`"),
+        [init @ .., last] => {
+            let init: Vec<_> = init.iter().map(|word| format!("`{word}`")).collect();
+            format!("{} and `{last}`", init.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_is_offered_and_far_is_not() {
+        let names = ["orchestrator", "enhancer", "agent", "env"];
+        assert_eq!(nearest("orchestartor", names), Some("orchestrator"));
+        assert_eq!(nearest("Agent", names), Some("agent"));
+        assert_eq!(nearest("envv", names), Some("env"));
+        assert_eq!(nearest("zebra", names), None);
+        assert_eq!(nearest("x", ["y"]), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! `orchestrator`, `enhancer` and `agent`.
+
+use super::{role_name, settings};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::manifest::AgentKind;
+use crate::roster::check::{Node, Value};
+use crate::roster::model::{AgentNode, Spanned};
+
+pub(super) fn agent(node: &Node, kind: AgentKind, diagnostics: &mut Diagnostics) -> Option<AgentNode> {
+    let settings = settings::part(&node.children, diagnostics);
+    let role = node.child("role").and_then(|role| role_name(role.arguments.first()));
+    if kind == AgentKind::Agent && node.child("role").is_none() {
+        let message = "this agent has no role";
+        let help = "add `role \"NAME\"` inside its braces; a role says what the agent may do";
+        diagnostics.report(Diagnostic::error(Code::MissingChild, message).at(node.span, "incomplete").help(help));
+    }
+    let after = node.child("after").map(|after| {
+        let names = after.arguments.iter().filter_map(|name| match &name.value {
+            Value::AgentName(agent) => Some(Spanned::new(agent.clone(), name.span)),
+            _ => None,
+        });
+        names.collect()
+    });
+    let first = node.arguments.first()?;
+    let Value::AgentName(name) = &first.value else { return None };
+    Some(AgentNode {
+        kind,
+        span: node.span,
+        name: Spanned::new(name.clone(), first.span),
+        count: node.property_integer("count").and_then(|count| u32::try_from(count).ok()),
+        host: node.property_text("host"),
+        role,
+        after: after.unwrap_or_default(),
+        settings,
+    })
+}

@@ -1,0 +1,54 @@
+//! `roles/NAME.md`: a header in KDL between `---` lines, then the prompt.
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
+use crate::roster::check;
+use crate::roster::decode::settings;
+use crate::roster::document;
+use crate::roster::model::SettingsPart;
+use crate::roster::schema::Scope;
+
+/// A role as its file says it.
+#[derive(Debug, Clone)]
+pub struct RoleFile {
+    pub may: Vec<String>,
+    /// Being idle is normal for this role.
+    pub idle_ok: bool,
+    pub settings: SettingsPart,
+    /// The role text.
+    pub text: String,
+}
+
+/// Reads a role file.
+pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<RoleFile> {
+    let Some((header, body)) = split(text) else {
+        let message = "a role file starts with a header between two `---` lines";
+        let place = Span { file, start: 0, end: text.find('\n').unwrap_or(text.len()) };
+        let diagnostic = Diagnostic::error(Code::BadRoleFile, message).at(place, "not a header");
+        diagnostics.report(
+            diagnostic.help("start it with `---`, then for example `may \"code\"`, then `---`, then the prompt"),
+        );
+        return None;
+    };
+    // Blank out everything but the header, so that places in diagnostics are places in the file.
+    let blank: String = text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+    let masked = format!("{}{}{}", &blank[..header.start], &text[header.clone()], &blank[header.end..]);
+    let document = document::parse(&masked, file, diagnostics)?;
+    let nodes = check::check(&document.nodes, &[Scope::RoleFile, Scope::Setting], diagnostics);
+    let named = |name: &str| nodes.iter().find(|node| node.spec.name == name);
+    Some(RoleFile {
+        may: named("may").map(|may| may.texts().into_iter().map(|word| word.value).collect()).unwrap_or_default(),
+        idle_ok: named("idle").is_some(),
+        settings: settings::part(&nodes, diagnostics),
+        text: body.trim().to_owned(),
+    })
+}
+
+fn split(text: &str) -> Option<(std::ops::Range<usize>, &str)> {
+    let start = text.strip_prefix("---\n").map(|_| 4)?;
+    let end = start
+        + text[start..]
+            .find("\n---\n")
+            .map(|at| at + 1)
+            .or_else(|| text[start..].starts_with("---\n").then_some(0))?;
+    Some((start..end, &text[end + 4..]))
+}

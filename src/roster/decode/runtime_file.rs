@@ -1,0 +1,145 @@
+//! `runtimes/NAME.kdl`: everything specific to one agent CLI, as data.
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
+use crate::ids::RuntimeName;
+use crate::manifest::{BusyInput, Delivery, Pattern, PatternKind, Region};
+use crate::roster::check::{self, Node, Value};
+use crate::roster::document;
+use crate::roster::schema::Scope;
+
+/// One agent CLI. Argument templates keep their placeholders.
+#[derive(Debug, Clone)]
+pub struct RuntimeFile {
+    pub name: RuntimeName,
+    pub span: Span,
+    pub description: Option<String>,
+    /// `None`: the roster gives the whole command.
+    pub program: Option<String>,
+    pub args: Vec<String>,
+    pub model: Option<Vec<String>>,
+    pub effort: Option<Vec<String>>,
+    pub role: Option<Vec<String>>,
+    pub prompt: Vec<String>,
+    pub trust: Vec<String>,
+    /// Mode and arguments.
+    pub permissions: Vec<(String, Vec<String>)>,
+    pub env: Vec<(String, String)>,
+    pub files: Vec<(String, String)>,
+    pub patterns: Vec<Pattern>,
+    pub delivery: Delivery,
+    pub minimum: Option<String>,
+    pub tested: Option<String>,
+}
+
+/// Reads a runtime file.
+pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<RuntimeFile> {
+    let document = document::parse(text, file, diagnostics)?;
+    let nodes = check::check(&document.nodes, &[Scope::RuntimeFile], diagnostics);
+    let Some(node) = nodes.first() else {
+        let message = "this file declares no runtime";
+        let diagnostic = Diagnostic::error(Code::BadRuntimeFile, message).at(document.end, "");
+        diagnostics.report(diagnostic.help("write `runtime \"NAME\" { program \"…\" }`"));
+        return None;
+    };
+    let Value::RuntimeName(name) = &node.arguments.first()?.value else { return None };
+    let words = |name: &str| node.child(name).map(strings);
+    Some(RuntimeFile {
+        name: name.clone(),
+        span: node.span,
+        description: text_of(node, "description"),
+        program: text_of(node, "program"),
+        args: words("args").unwrap_or_default(),
+        model: words("model"),
+        effort: words("effort"),
+        role: words("role"),
+        prompt: words("prompt").unwrap_or_default(),
+        trust: words("trust").unwrap_or_default(),
+        permissions: many(node, "permissions").map(split_first).collect(),
+        env: many(node, "env").filter_map(pair).collect(),
+        files: many(node, "file").filter_map(pair).collect(),
+        patterns: patterns(node, diagnostics),
+        delivery: delivery(node),
+        minimum: text_of(node, "minimum"),
+        tested: text_of(node, "tested"),
+    })
+}
+
+fn many<'a>(node: &'a Node, name: &'a str) -> impl Iterator<Item = &'a Node> {
+    node.children.iter().filter(move |child| child.spec.name == name)
+}
+
+fn strings(node: &Node) -> Vec<String> {
+    node.texts().into_iter().map(|text| text.value).collect()
+}
+
+fn text_of(node: &Node, name: &str) -> Option<String> {
+    node.child(name)?.text(0).map(|text| text.value)
+}
+
+fn pair(node: &Node) -> Option<(String, String)> {
+    Some((node.text(0)?.value, node.text(1)?.value))
+}
+
+fn split_first(node: &Node) -> (String, Vec<String>) {
+    let mut words = strings(node);
+    let first = if words.is_empty() { String::new() } else { words.remove(0) };
+    (first, words)
+}
+
+fn delivery(node: &Node) -> Delivery {
+    let default = Delivery::default();
+    Delivery {
+        busy_input: match text_of(node, "busy-input").as_deref() {
+            Some("queue") => BusyInput::Queue,
+            Some("steer") => BusyInput::Steer,
+            _ => BusyInput::Refuse,
+        },
+        settle_ms: node
+            .child("settle")
+            .and_then(|settle| settle.amount(0))
+            .map_or(default.settle_ms, |ms| ms.value.max(150)),
+        quit: text_of(node, "quit"),
+        interrupt: text_of(node, "interrupt"),
+    }
+}
+
+fn patterns(node: &Node, diagnostics: &mut Diagnostics) -> Vec<Pattern> {
+    let mut found = Vec::new();
+    for child in &node.children {
+        let kind = match child.spec.name {
+            "ready" => PatternKind::Ready,
+            "busy" => PatternKind::Busy,
+            "idle" => PatternKind::Idle,
+            "dialog" => PatternKind::Dialog,
+            "fatal" => PatternKind::Fatal,
+            "limit" => PatternKind::Limit,
+            "input" => PatternKind::Input,
+            "placeholder" => PatternKind::Placeholder,
+            _ => continue,
+        };
+        let Some(expr) = child.text(0) else { continue };
+        let region = match child.property_text("region") {
+            None => Region::Screen,
+            Some(text) => match region(&text.value) {
+                Some(region) => region,
+                None => {
+                    let message = format!("`{}` is not a region", text.value);
+                    let diagnostic = Diagnostic::error(Code::BadValue, message).at(text.span, "here");
+                    diagnostics.report(diagnostic.help("write \"title\", \"screen\" or \"last:N\""));
+                    continue;
+                }
+            },
+        };
+        let class = child.property_text("class").map(|class| class.value);
+        found.push(Pattern { kind, region, expr: expr.value, class });
+    }
+    found
+}
+
+fn region(text: &str) -> Option<Region> {
+    match text {
+        "title" => Some(Region::Title),
+        "screen" => Some(Region::Screen),
+        _ => text.strip_prefix("last:")?.parse().ok().filter(|lines| *lines > 0).map(Region::Last),
+    }
+}

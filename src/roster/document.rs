@@ -1,0 +1,166 @@
+//! The one file that knows the `kdl` crate: text in, plain nodes with spans out.
+
+use kdl::{KdlDocument, KdlNode, KdlValue};
+
+use super::scan;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
+
+/// Stack of the parsing thread. `kdl` descends by recursion; [`scan`] bounds the depth, this leaves room for it.
+const PARSER_STACK: usize = 64 * 1024 * 1024;
+
+/// Syntax errors shown of one file: after the first few, most follow from the ones before.
+const MAX_SYNTAX_ERRORS: usize = 5;
+
+/// A parsed text.
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub nodes: Vec<RawNode>,
+    /// The end of the text: where something missing would stand.
+    pub end: Span,
+}
+
+/// A node as written.
+#[derive(Debug, Clone)]
+pub struct RawNode {
+    pub name: String,
+    /// The name's own place.
+    pub span: Span,
+    pub arguments: Vec<(RawValue, Span)>,
+    /// In the order written, duplicates included.
+    pub properties: Vec<RawProperty>,
+    pub children: Option<Vec<RawNode>>,
+}
+
+/// A property as written.
+#[derive(Debug, Clone)]
+pub struct RawProperty {
+    pub name: String,
+    pub name_span: Span,
+    pub value: RawValue,
+    pub span: Span,
+}
+
+/// A value as written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawValue {
+    Text(String),
+    Integer(i128),
+    Float(f64),
+    Flag(bool),
+    Null,
+}
+
+impl RawValue {
+    /// The kind, for messages.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a text",
+            Self::Integer(_) => "an integer",
+            Self::Float(_) => "a number with a fraction",
+            Self::Flag(_) => "`#true` or `#false`",
+            Self::Null => "`#null`",
+        }
+    }
+}
+
+/// Parses `text`, reporting what is wrong with it. `None` when nothing can be said about its nodes.
+pub fn parse(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<Document> {
+    let text = scan::scan(text, file, diagnostics)?;
+    let end = Span { file, start: text.trim_end().len().saturating_sub(1), end: text.trim_end().len() };
+    // Only a balanced text gets here; the thread's stack holds the deepest one the scan lets through.
+    let parsed = std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .stack_size(PARSER_STACK)
+            .spawn_scoped(scope, || KdlDocument::parse_v2(&text))
+            .map(std::thread::ScopedJoinHandle::join)
+    });
+    match parsed {
+        Ok(Ok(Ok(document))) => Some(Document { nodes: nodes(&document, file), end }),
+        Ok(Ok(Err(error))) => {
+            for found in error.diagnostics.iter().take(MAX_SYNTAX_ERRORS) {
+                let start = found.span.offset().min(text.len());
+                let span = Span { file, start, end: (start + found.span.len()).min(text.len()) };
+                let message = found.message.clone().unwrap_or_else(|| "this is not KDL".to_owned());
+                let label = found.label.clone().unwrap_or_else(|| "here".to_owned());
+                let diagnostic = Diagnostic::error(Code::Syntax, message.trim_end_matches('.')).at(span, label);
+                diagnostics.report_and_spoil(diagnostic.maybe_help(found.help.clone()));
+            }
+            None
+        }
+        Ok(Err(_)) | Err(_) => {
+            let message = "the KDL parser gave up on this text";
+            let help = "reduce the file until it parses; the place is near its most deeply nested part";
+            diagnostics.report(Diagnostic::error(Code::Syntax, message).at(end, "").help(help));
+            None
+        }
+    }
+}
+
+fn nodes(document: &KdlDocument, file: FileId) -> Vec<RawNode> {
+    document.nodes().iter().map(|found| node(found, file)).collect()
+}
+
+fn node(node: &KdlNode, file: FileId) -> RawNode {
+    let span = |span: miette::SourceSpan| Span { file, start: span.offset(), end: span.offset() + span.len() };
+    let mut arguments = Vec::new();
+    let mut properties = Vec::new();
+    for entry in node.entries() {
+        let value = value(entry.value());
+        match entry.name() {
+            Some(name) => properties.push(RawProperty {
+                name: name.value().to_owned(),
+                name_span: span(name.span()),
+                value,
+                span: span(entry.span()),
+            }),
+            None => arguments.push((value, span(entry.span()))),
+        }
+    }
+    RawNode {
+        name: node.name().value().to_owned(),
+        span: span(node.name().span()),
+        arguments,
+        properties,
+        children: node.children().map(|children| nodes(children, file)),
+    }
+}
+
+fn value(value: &KdlValue) -> RawValue {
+    match value {
+        KdlValue::String(text) => RawValue::Text(text.clone()),
+        KdlValue::Integer(number) => RawValue::Integer(*number),
+        KdlValue::Float(number) => RawValue::Float(*number),
+        KdlValue::Bool(flag) => RawValue::Flag(*flag),
+        KdlValue::Null => RawValue::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_point_at_what_was_written() {
+        let text = "fleet \"shöp\" version=1\nagent \"a\" { dir \"x\"; }\n";
+        let mut diagnostics = Diagnostics::default();
+        let document = parse(text, FileId(0), &mut diagnostics).unwrap();
+        assert!(diagnostics.is_empty());
+        let fleet = &document.nodes[0];
+        assert_eq!(&text[fleet.span.start..fleet.span.end], "fleet");
+        let (value, span) = &fleet.arguments[0];
+        assert_eq!((value, &text[span.start..span.end]), (&RawValue::Text("shöp".into()), "\"shöp\""));
+        let version = &fleet.properties[0];
+        assert_eq!(&text[version.span.start..version.span.end], "version=1");
+        assert_eq!(&text[version.name_span.start..version.name_span.end], "version");
+        let dir = &document.nodes[1].children.as_ref().unwrap()[0];
+        assert_eq!(&text[dir.span.start..dir.span.end], "dir");
+    }
+
+    #[test]
+    fn the_deepest_text_the_scan_passes_is_parsed() {
+        let text = format!("{}{}", "a {".repeat(scan::MAX_DEPTH), "}".repeat(scan::MAX_DEPTH));
+        let mut diagnostics = Diagnostics::default();
+        assert!(parse(&text, FileId(0), &mut diagnostics).is_some());
+    }
+}

@@ -1,0 +1,347 @@
+//! A look at the text before the parser sees it.
+//!
+//! Two jobs. First, bounds: size, balance and depth, stopping at the first imbalance, because the parser's stack
+//! overflow cannot be caught. Second, the slips that people make in every roster (`true`, `60s`, `./path` written bare):
+//! they are reported here in plain words and masked for the parser by a quoted string of the same length, so that every
+//! other mistake of the file is still found in the same run with its right place.
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
+
+/// Longest roster, in bytes. About 1,000 agents written out; `count` is for more.
+pub const MAX_BYTES: usize = 512 * 1024;
+/// Deepest nesting of braces.
+pub const MAX_DEPTH: usize = 64;
+/// Deepest nesting of block comments, and longest run of `/-`.
+pub const MAX_COMMENT_DEPTH: usize = 16;
+
+/// Scans `text`. The result is what the parser may see, or `None` when it must not see it.
+pub fn scan(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<String> {
+    let mut scanner = Scanner { text, file, at: 0, open: Vec::new(), masks: Vec::new() };
+    if text.len() > MAX_BYTES {
+        let message = format!("the roster is {} bytes long; the limit is {MAX_BYTES}", text.len());
+        let diagnostic = Diagnostic::error(Code::TooLarge, message).at(scanner.span(0, 0), "");
+        diagnostics.report(
+            diagnostic.help("use `count=` for agents that are alike, and `defaults` and `role` for shared settings"),
+        );
+        return None;
+    }
+    if let Err(stop) = scanner.run(diagnostics) {
+        diagnostics.report(*stop);
+        return None;
+    }
+    let mut masked = text.as_bytes().to_vec();
+    for (start, end) in scanner.masks {
+        masked[start..end].fill(b'x');
+        masked[start] = b'"';
+        masked[end - 1] = b'"';
+    }
+    // Masks cover whole characters and are ASCII, so the text stays UTF-8.
+    String::from_utf8(masked).ok()
+}
+
+type Stop = Box<Diagnostic>;
+
+struct Scanner<'a> {
+    text: &'a str,
+    file: FileId,
+    at: usize,
+    /// Where each open brace stands.
+    open: Vec<usize>,
+    /// Bare words to hide from the parser, as byte ranges of at least two bytes.
+    masks: Vec<(usize, usize)>,
+}
+
+impl Scanner<'_> {
+    fn span(&self, start: usize, end: usize) -> Span {
+        Span { file: self.file, start, end }
+    }
+
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn run(&mut self, diagnostics: &mut Diagnostics) -> Result<(), Stop> {
+        if self.rest().starts_with('\u{feff}') {
+            self.at += '\u{feff}'.len_utf8();
+        }
+        let mut slashdashes = 0;
+        while let Some(c) = self.rest().chars().next() {
+            let start = self.at;
+            if !(c.is_whitespace() || self.rest().starts_with("/-")) {
+                slashdashes = 0;
+            }
+            match c {
+                '/' if self.rest().starts_with("//") => self.line_comment(),
+                '/' if self.rest().starts_with("/*") => self.block_comment()?,
+                '/' if self.rest().starts_with("/-") => {
+                    self.at += 2;
+                    slashdashes += 1;
+                    if slashdashes > MAX_COMMENT_DEPTH {
+                        return Err(self.stop(
+                            Code::TooDeep,
+                            start,
+                            2,
+                            format!("more than {MAX_COMMENT_DEPTH} `/-` in a row"),
+                            "remove all but one",
+                        ));
+                    }
+                }
+                '"' => self.string(0)?,
+                '#' if self.raw_string_hashes().is_some() => {
+                    let hashes = self.raw_string_hashes().unwrap_or(1);
+                    self.at += hashes;
+                    self.string(hashes)?;
+                }
+                // A keyword such as `#true`: its word is no slip.
+                '#' => self.at += 1 + self.rest()[1..].find(|c| !is_word(c)).unwrap_or(self.rest().len() - 1),
+                '{' => {
+                    self.open.push(start);
+                    self.at += 1;
+                    if self.open.len() > MAX_DEPTH {
+                        let message = format!("braces are nested more than {MAX_DEPTH} deep");
+                        return Err(self.stop(
+                            Code::TooDeep,
+                            start,
+                            1,
+                            message,
+                            "no roster needs more than a few levels",
+                        ));
+                    }
+                }
+                '}' => {
+                    self.at += 1;
+                    if self.open.pop().is_none() {
+                        let message = "this `}` closes nothing".to_owned();
+                        return Err(self.stop(
+                            Code::Unbalanced,
+                            start,
+                            1,
+                            message,
+                            "remove it, or add the `{` it belongs to",
+                        ));
+                    }
+                }
+                '[' | ']' | '(' | ')' => {
+                    let help = "a roster has no lists and no type annotations: write values side by side, separated by blanks";
+                    return Err(self.stop(
+                        Code::BadCharacter,
+                        start,
+                        1,
+                        format!("`{c}` does not belong in a roster"),
+                        help,
+                    ));
+                }
+                '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}' => {
+                    let message = format!("`{c}` is a typographic quote");
+                    return Err(self.stop(
+                        Code::BadCharacter,
+                        start,
+                        c.len_utf8(),
+                        message,
+                        "write the straight quote `\"`",
+                    ));
+                }
+                _ if is_word(c) || c == '/' => self.word(diagnostics),
+                _ => self.at += c.len_utf8(),
+            }
+        }
+        match self.open.last() {
+            Some(&open) => Err(self.stop(
+                Code::Unbalanced,
+                open,
+                1,
+                "this `{` is never closed".to_owned(),
+                "add the `}` that closes it",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn stop(&self, code: Code, start: usize, len: usize, message: String, help: &str) -> Stop {
+        Box::new(Diagnostic::error(code, message).at(self.span(start, start + len), "here").help(help))
+    }
+
+    fn line_comment(&mut self) {
+        self.at += self.rest().find('\n').unwrap_or(self.rest().len());
+    }
+
+    fn block_comment(&mut self) -> Result<(), Stop> {
+        let start = self.at;
+        let mut depth = 0;
+        loop {
+            if self.rest().starts_with("/*") {
+                depth += 1;
+                self.at += 2;
+                if depth > MAX_COMMENT_DEPTH {
+                    let message = format!("comments are nested more than {MAX_COMMENT_DEPTH} deep");
+                    return Err(self.stop(Code::TooDeep, start, 2, message, "close the inner comments"));
+                }
+            } else if self.rest().starts_with("*/") {
+                depth -= 1;
+                self.at += 2;
+                if depth == 0 {
+                    return Ok(());
+                }
+            } else if let Some(c) = self.rest().chars().next() {
+                self.at += c.len_utf8();
+            } else {
+                return Err(self.stop(
+                    Code::Unbalanced,
+                    start,
+                    2,
+                    "this comment is never closed".to_owned(),
+                    "add `*/`",
+                ));
+            }
+        }
+    }
+
+    /// The number of `#` before a quote, when a raw string starts here.
+    fn raw_string_hashes(&self) -> Option<usize> {
+        let hashes = self.rest().bytes().take_while(|byte| *byte == b'#').count();
+        (hashes > 0 && self.rest().as_bytes().get(hashes) == Some(&b'"')).then_some(hashes)
+    }
+
+    /// Skips a string that starts at its first quote; `hashes` of them belong to its end.
+    fn string(&mut self, hashes: usize) -> Result<(), Stop> {
+        let start = self.at;
+        let multi_line = self.rest().starts_with("\"\"\"");
+        let end = format!("{}{}", if multi_line { "\"\"\"" } else { "\"" }, "#".repeat(hashes));
+        self.at += if multi_line { 3 } else { 1 };
+        while let Some(c) = self.rest().chars().next() {
+            if self.rest().starts_with(&end) {
+                self.at += end.len();
+                return Ok(());
+            }
+            match c {
+                '\\' if hashes == 0 => {
+                    self.at += 1;
+                    let next = self.rest().chars().next();
+                    // An escape may swallow a line break (KDL's whitespace escape), so it is skipped as a unit.
+                    self.at += next.map_or(0, char::len_utf8);
+                    if next.is_some_and(char::is_whitespace) {
+                        self.at += self.rest().len() - self.rest().trim_start().len();
+                    }
+                }
+                '\n' if !multi_line => break,
+                _ => self.at += c.len_utf8(),
+            }
+        }
+        let help = if multi_line {
+            "add the closing `\"\"\"`"
+        } else {
+            "add the closing `\"`; a text of several lines stands between `\"\"\"` lines"
+        };
+        Err(self.stop(Code::Unbalanced, start, 1, "this text is never closed".to_owned(), help))
+    }
+
+    fn word(&mut self, diagnostics: &mut Diagnostics) {
+        let start = self.at;
+        while let Some(c) = self.rest().chars().next() {
+            let comment = ["//", "/*", "/-"].iter().any(|opening| self.rest().starts_with(opening));
+            if !(is_word(c) || (c == '/' && !comment)) {
+                break;
+            }
+            self.at += c.len_utf8();
+        }
+        if self.at == start {
+            self.at += 1;
+            return;
+        }
+        let word = &self.text[start..self.at];
+        let Some((message, help)) = slip(word) else { return };
+        let span = self.span(start, self.at);
+        diagnostics.report_and_spoil(Diagnostic::error(Code::BareWord, message).at(span, "written bare").help(help));
+        if word.len() >= 2 && !self.rest().starts_with('=') {
+            self.masks.push((start, self.at));
+        }
+    }
+}
+
+fn is_word(c: char) -> bool {
+    !c.is_whitespace() && !matches!(c, '{' | '}' | '(' | ')' | '[' | ']' | '/' | '\\' | '"' | '#' | ';' | '=')
+}
+
+/// What is wrong with a bare word, and what to write instead.
+fn slip(word: &str) -> Option<(String, String)> {
+    match word {
+        "true" | "false" | "null" | "inf" | "nan" => {
+            return Some((format!("`{word}` is not a value"), format!("write `#{word}`")));
+        }
+        _ => {}
+    }
+    if word.contains('/') {
+        return Some((format!("`{word}` needs quotes"), format!("write `\"{word}\"`")));
+    }
+    let digits = word.trim_start_matches(['+', '-']);
+    if digits.starts_with(|c: char| c.is_ascii_digit()) && !is_number(digits) {
+        return Some((
+            format!("`{word}` is not a number"),
+            format!("write `\"{word}\"`: durations, sizes and percentages stand in quotes"),
+        ));
+    }
+    None
+}
+
+fn is_number(digits: &str) -> bool {
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(rest) = digits.strip_prefix(prefix) {
+            return !rest.is_empty() && rest.chars().all(|c| c == '_' || c.is_digit(radix));
+        }
+    }
+    digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '_' | '.' | 'e' | 'E' | '+' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(text: &str) -> (Option<String>, Vec<(&'static str, usize)>) {
+        let mut diagnostics = Diagnostics::default();
+        let passed = scan(text, FileId(0), &mut diagnostics);
+        let found = diagnostics.sorted().iter().map(|d| (d.code.number(), d.labels[0].span.start)).collect();
+        (passed, found)
+    }
+
+    #[test]
+    fn imbalance_stops_before_the_parser() {
+        assert_eq!(codes("a {"), (None, vec![("F0102", 2)]));
+        assert_eq!(codes("a }"), (None, vec![("F0102", 2)]));
+        assert_eq!(codes("a \"x"), (None, vec![("F0102", 2)]));
+        assert_eq!(codes("a \"x\ny\""), (None, vec![("F0102", 2)]));
+        assert_eq!(codes("/* /* */"), (None, vec![("F0102", 0)]));
+        assert_eq!(codes(&"a {".repeat(100)).1[0].0, "F0103");
+        assert_eq!(codes(&"/*".repeat(100)).1[0].0, "F0103");
+        assert_eq!(codes(&"/- ".repeat(100)).1[0].0, "F0103");
+        assert_eq!(codes("a [1]"), (None, vec![("F0106", 2)]));
+    }
+
+    #[test]
+    fn strings_and_comments_hide_braces() {
+        for text in [
+            "a \"{\"",
+            "a #\"{ \" \"#",
+            "// {\na",
+            "/* { /* } */ */ a",
+            "a \"\"\"\n{\n\"\"\"",
+            "a \"\\\"{\"",
+            "a b=#true",
+        ] {
+            assert_eq!(codes(text).1, [], "{text}");
+            assert_eq!(codes(text).0.as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn bare_values_are_named_and_masked_in_place() {
+        let (passed, found) = codes("a true b=60s \"x\" ./dir 4G 17 -3 0x1f 1.5e3");
+        assert_eq!(found, [("F0105", 2), ("F0105", 9), ("F0105", 17), ("F0105", 23)]);
+        assert_eq!(passed.unwrap(), "a \"xx\" b=\"x\" \"x\" \"xxx\" \"\" 17 -3 0x1f 1.5e3");
+    }
+
+    #[test]
+    fn masks_never_break_characters() {
+        let (passed, _) = codes("dir ./größe/日本");
+        assert!(passed.is_some_and(|text| text.len() == "dir ./größe/日本".len()));
+    }
+}

@@ -1,0 +1,122 @@
+//! Values with units: durations, sizes, percentages, secret references.
+
+use std::fmt::Write as _;
+
+/// Reads `([0-9]+(ms|s|m|h|d))+` as milliseconds.
+///
+/// # Errors
+/// Says what a duration looks like.
+pub fn duration(text: &str) -> Result<u64, String> {
+    let shape =
+        || format!("`{text}` is not a duration; write numbers with units, as in \"90s\", \"10m\" or \"1h30m\"");
+    let mut total: u64 = 0;
+    let mut rest = text;
+    if rest.is_empty() {
+        return Err(shape());
+    }
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, tail) = rest.split_at(digits);
+        let number: u64 = number.parse().map_err(|_| shape())?;
+        let unit_len = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_len);
+        let factor = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(shape()),
+        };
+        let part = number.checked_mul(factor).ok_or_else(shape)?;
+        total = total.checked_add(part).ok_or_else(shape)?;
+        rest = tail;
+    }
+    Ok(total)
+}
+
+/// Writes milliseconds as [`duration`] reads them, largest unit first.
+#[must_use]
+pub fn show_duration(ms: u64) -> String {
+    let mut out = String::new();
+    let mut rest = ms;
+    for (factor, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")] {
+        if rest >= factor {
+            let _ = write!(out, "{}{unit}", rest / factor);
+            rest %= factor;
+        }
+    }
+    if out.is_empty() { "0s".to_owned() } else { out }
+}
+
+/// Reads `[0-9]+[KMGT]?` as bytes, 1024-based.
+///
+/// # Errors
+/// Says what a size looks like.
+pub fn size(text: &str) -> Result<u64, String> {
+    let shape = || format!("`{text}` is not a size; write a number with K, M, G or T, as in \"512M\" or \"6G\"");
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| shape())?;
+    let shift = match unit {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(shape()),
+    };
+    number.checked_mul(1 << shift).ok_or_else(shape)
+}
+
+/// Writes bytes as [`size`] reads them.
+#[must_use]
+pub fn show_size(bytes: u64) -> String {
+    for (shift, unit) in [(40, "T"), (30, "G"), (20, "M"), (10, "K")] {
+        if bytes >= 1 << shift && bytes.is_multiple_of(1 << shift) {
+            return format!("{}{unit}", bytes >> shift);
+        }
+    }
+    bytes.to_string()
+}
+
+/// Reads `150%`.
+///
+/// # Errors
+/// Says what a percentage looks like.
+pub fn percent(text: &str) -> Result<u32, String> {
+    let shape = || format!("`{text}` is not a percentage; write \"150%\" for one and a half processors");
+    text.strip_suffix('%').and_then(|number| number.parse().ok()).ok_or_else(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_and_show() {
+        assert_eq!(duration("1h30m"), Ok(5_400_000));
+        assert_eq!(duration("250ms"), Ok(250));
+        for bad in ["", "10", "s", "10x", "10 s", "-1s", "1.5h", "99999999999999999999d", "20000000000000d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!(show_duration(5_400_000), "1h30m");
+        assert_eq!(show_duration(0), "0s");
+    }
+
+    #[test]
+    fn sizes_are_1024_based() {
+        assert_eq!(size("6G"), Ok(6 << 30));
+        assert_eq!(size("17"), Ok(17));
+        assert!(size("6GB").is_err());
+        assert!(size("99999999999T").is_err());
+        assert_eq!(show_size(6 << 30), "6G");
+        assert_eq!(show_size(1500), "1500");
+    }
+
+    #[test]
+    fn percentages_read() {
+        assert_eq!(percent("150%"), Ok(150));
+        assert!(percent("150").is_err());
+    }
+}
