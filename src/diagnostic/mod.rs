@@ -55,6 +55,15 @@ impl Sources {
         &self.files[file.0].1
     }
 
+    /// Overwrites what a span covers with `*`, so that excerpts cannot show it. Positions stay.
+    pub fn conceal(&mut self, span: Span) {
+        let text = &mut self.files[span.file.0].1;
+        let (start, end) = (span.start.min(text.len()), span.end.min(text.len()));
+        if text.is_char_boundary(start) && text.is_char_boundary(end) && start < end {
+            text.replace_range(start..end, &"*".repeat(end - start));
+        }
+    }
+
     /// Line and column of a span's start, both from 1; the column counts characters, not bytes.
     #[must_use]
     pub fn position(&self, span: Span) -> (usize, usize) {
@@ -140,6 +149,7 @@ impl Diagnostic {
 pub struct Diagnostics {
     found: Vec<Diagnostic>,
     spoiled: Vec<Span>,
+    concealed: Vec<Span>,
 }
 
 impl Diagnostics {
@@ -157,6 +167,17 @@ impl Diagnostics {
         let main = diagnostic.labels.first().map(|label| label.span);
         self.report(diagnostic);
         self.spoiled.extend(main);
+    }
+
+    /// Marks bytes that no excerpt may show.
+    pub fn conceal(&mut self, span: Span) {
+        self.concealed.push(span);
+    }
+
+    /// The bytes that no excerpt may show.
+    #[must_use]
+    pub fn concealed(&self) -> &[Span] {
+        &self.concealed
     }
 
     /// Whether any finding is an error.

@@ -12,6 +12,7 @@ pub mod model;
 pub mod scan;
 pub mod schema;
 mod schema_rows;
+pub mod secrets;
 pub mod value;
 
 use crate::diagnostic::{Diagnostics, FileId};
@@ -20,6 +21,7 @@ use model::Roster;
 /// Reads one roster text. What could be understood is returned even when there are errors, so that later stages can
 /// report their own mistakes in the same run; `None` when the text is not a document at all.
 pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<Roster> {
+    secrets::find(text, file, diagnostics);
     let document = document::parse(text, file, diagnostics)?;
     let nodes = check::check(&document.nodes, &[schema::Scope::Top], diagnostics);
     Some(decode::roster(&nodes, file, document.end, diagnostics))

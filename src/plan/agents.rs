@@ -1,0 +1,205 @@
+//! One agent: its files, its fields, and what has to happen to its process.
+
+use super::fields::{self, Class, FieldChange};
+use super::files::{self, Conflict};
+use super::ledger::{Desired, Ledger, LedgerAgent};
+use super::live::Live;
+use super::{Action, AgentPlan, Process, link_to};
+use crate::ids::{AgentName, UnitName};
+use crate::manifest::{ExitRecord, Manifest, RestartWhen};
+use crate::render::{Artifact, FileKind};
+use crate::resolve::{Agent, Fleet};
+use crate::units::ManagerKind;
+
+/// Plans an agent that the roster declares.
+pub(super) fn plan(
+    fleet: &Fleet,
+    agent: &Agent,
+    artifacts: &[&Artifact],
+    live: &Live,
+    ledger: &Ledger,
+    manager: ManagerKind,
+    conflicts: &mut Vec<Conflict>,
+) -> AgentPlan {
+    let known = ledger.agents.get(&agent.name);
+    let desired = match known {
+        Some(entry) => entry.desired,
+        None if agent.policy.autostart => Desired::Running,
+        None => Desired::Held,
+    };
+    let none = std::collections::BTreeMap::new();
+    let written = known.map_or(&none, |entry| &entry.files);
+    let files = files::changes(artifacts, written, &ledger.expected, live, &fleet.id, conflicts);
+    let no_links = std::collections::BTreeMap::new();
+    let wanted = links(fleet, agent, desired, manager);
+    let links = files::link_changes(&wanted, known.map_or(&no_links, |entry| &entry.links), live);
+    let new = compiled(artifacts);
+    let running = live.is_running(&agent.name);
+    let changed = changed_fields(&agent.name, new.as_ref(), live);
+    let restarts = changed.iter().any(|field| field.effect == Class::Restart);
+    let pending = running && restarts && live.pending.contains(&agent.name) && files.is_empty();
+    let moves = ledger.manager != manager && known.is_some();
+    let Verdict { process, reason, note } = if running {
+        if moves {
+            Verdict::act(Process::Restart, "it moves to the other service manager")
+        } else if pending {
+            Verdict::note(
+                "restart pending until it is idle: `fleet apply` tries again, `--restart=now` does not wait",
+            )
+        } else if restarts && desired == Desired::Running {
+            Verdict::act(Process::Restart, "started with other settings (loses the conversation)")
+        } else if files.iter().any(|change| !change.is_unit()) {
+            Verdict::act(Process::Live, "applied without touching the process")
+        } else if !files.is_empty() || !links.is_empty() {
+            Verdict::act(Process::Keep, "its unit file changes; the process is not touched")
+        } else if desired == Desired::Held {
+            Verdict::note("runs although it is held: started by hand")
+        } else {
+            Verdict::quiet()
+        }
+    } else {
+        at_rest(agent, live, desired, known.is_some(), restarts && !files.is_empty())
+    };
+    let changes = process != Process::Keep || !files.is_empty() || !links.is_empty();
+    let action = match (known, changes) {
+        (None, _) => Action::Add,
+        (Some(_), true) => Action::Change,
+        (Some(_), false) => Action::None,
+    };
+    AgentPlan {
+        name: agent.name.clone(),
+        place: Some(agent.place.clone()),
+        action,
+        process,
+        reason,
+        fields: if known.is_some() { changed } else { Vec::new() },
+        files,
+        links,
+        running,
+        pending,
+        desired,
+        note,
+    }
+}
+
+struct Verdict {
+    process: Process,
+    reason: String,
+    note: Option<String>,
+}
+
+impl Verdict {
+    fn act(process: Process, reason: impl Into<String>) -> Self {
+        Self { process, reason: reason.into(), note: None }
+    }
+
+    fn note(note: impl Into<String>) -> Self {
+        Self { process: Process::Keep, reason: String::new(), note: Some(note.into()) }
+    }
+
+    fn quiet() -> Self {
+        Self { process: Process::Keep, reason: String::new(), note: None }
+    }
+}
+
+/// An agent that does not run: only a failed one, or one that never ran, is started.
+fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: bool) -> Verdict {
+    let start = |reason: String| Verdict::act(Process::Start, reason);
+    if desired == Desired::Held {
+        let how = format!("`fleet start {}` starts it", agent.name);
+        return match known {
+            true => Verdict::note(format!("held; {how}")),
+            false => Verdict { reason: format!("not started: autostart is off; {how}"), ..Verdict::quiet() },
+        };
+    }
+    if !known {
+        return start("new".to_owned());
+    }
+    if live.is_backing_off(&agent.name) {
+        return Verdict::note("failed; systemd starts it again after its delay");
+    }
+    let Some(exit) = live.exits.get(&agent.name) else {
+        let gone = live.vanished.contains(&agent.name);
+        return start(if gone { "its process is gone without an exit record" } else { "it does not run" }.to_owned());
+    };
+    if changed {
+        return start(format!("changed since it ended ({})", ending(exit)));
+    }
+    if exit.stop_requested {
+        return Verdict::note(format!("stopped by hand; `fleet start {}` starts it", agent.name));
+    }
+    match (exit.code, agent.policy.restart.when) {
+        (Some(0), RestartWhen::OnFailure | RestartWhen::Never) => {
+            Verdict::note(format!("finished (exit 0); `fleet start {}` starts it again", agent.name))
+        }
+        _ => start(format!("it failed ({})", ending(exit))),
+    }
+}
+
+/// How a run ended, in words.
+#[must_use]
+pub fn ending(exit: &ExitRecord) -> String {
+    match (exit.code, exit.signal) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "no status".to_owned(),
+    }
+}
+
+fn compiled(artifacts: &[&Artifact]) -> Option<Manifest> {
+    let file = artifacts.iter().find(|artifact| artifact.kind == FileKind::Manifest)?;
+    serde_json::from_str(&file.text).ok()
+}
+
+/// What differs from what the agent runs with, or, at rest, from what it was last given.
+fn changed_fields(name: &AgentName, new: Option<&Manifest>, live: &Live) -> Vec<FieldChange> {
+    let Some(new) = new else { return Vec::new() };
+    let on_disk = live.manifests.get(name);
+    let old_launch = live.runs.get(name).map(|run| &run.launch).or(on_disk.map(|manifest| &manifest.launch));
+    let mut changed = old_launch.map(|old| fields::launch(old, &new.launch)).unwrap_or_default();
+    if let Some(old) = on_disk {
+        changed.extend(fields::identity(old, new));
+        changed.extend(fields::policy(&old.policy, &new.policy));
+    }
+    changed
+}
+
+/// The link that starts the agent with its fleet: not for one that is held or not started by itself.
+fn links(
+    fleet: &Fleet,
+    agent: &Agent,
+    desired: Desired,
+    manager: ManagerKind,
+) -> Vec<(std::path::PathBuf, std::path::PathBuf)> {
+    if manager != ManagerKind::Systemd || desired == Desired::Held || !agent.policy.autostart {
+        return Vec::new();
+    }
+    let unit = agent.unit(&fleet.id);
+    vec![(fleet.paths.wants(UnitName::target(&fleet.id).as_str(), &unit), link_to(&unit))]
+}
+
+/// Plans an agent that the roster no longer declares. Its log and records stay.
+pub(super) fn removal(
+    name: &AgentName,
+    entry: &LedgerAgent,
+    live: &Live,
+    conflicts: &mut Vec<Conflict>,
+) -> AgentPlan {
+    let files =
+        entry.files.iter().filter_map(|(path, digest)| files::removal(path, digest, live, conflicts)).collect();
+    let running = live.is_running(name) || live.is_backing_off(name);
+    AgentPlan {
+        name: name.clone(),
+        place: None,
+        action: Action::Remove,
+        process: if running { Process::Stop } else { Process::Keep },
+        reason: "no longer in the roster; its log stays".to_owned(),
+        fields: Vec::new(),
+        files,
+        links: files::link_changes(&[], &entry.links, live),
+        running,
+        pending: false,
+        desired: entry.desired,
+        note: None,
+    }
+}

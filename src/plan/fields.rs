@@ -1,0 +1,203 @@
+//! The fields of an agent, each with its effect class: what a change of it costs a running agent.
+//!
+//! Every field of [`Launch`] and [`Policy`] is taken apart here by name, so a new one does not compile until somebody
+//! has given it a class.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::manifest::{Launch, Limits, LogPolicy, Manifest, Policy, RestartPolicy, SecretRef, SecretSource};
+
+/// One field that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldChange {
+    pub name: &'static str,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub effect: Class,
+}
+
+/// What a change costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Applied without touching the process.
+    Live,
+    /// The process keeps running until it is restarted.
+    Restart,
+}
+
+struct Sink(Vec<FieldChange>);
+
+impl Sink {
+    fn put(&mut self, name: &'static str, effect: Class, from: Option<String>, to: Option<String>) {
+        if from != to {
+            self.0.push(FieldChange { name, from, to, effect });
+        }
+    }
+
+    /// A field whose change is shown by its name only.
+    fn opaque(&mut self, name: &'static str, effect: Class, same: bool) {
+        if !same {
+            self.0.push(FieldChange { name, from: None, to: None, effect });
+        }
+    }
+}
+
+/// What an agent was started with against what it shall be started with.
+#[must_use]
+pub fn launch(old: &Launch, new: &Launch) -> Vec<FieldChange> {
+    let Launch {
+        runtime,
+        model,
+        effort,
+        argv,
+        prompt_argv,
+        dir,
+        env_keys,
+        env_digest,
+        unset: _, // other agents' secrets: taken away at the next start, never a reason for one
+        secrets,
+        role_digest,
+        files,
+        terminal,
+    } = old;
+    let mut sink = Sink(Vec::new());
+    let class = Class::Restart;
+    sink.put("runtime", class, Some(runtime.clone()), Some(new.runtime.clone()));
+    sink.put("model", class, model.clone(), new.model.clone());
+    sink.put("effort", class, effort.clone(), new.effort.clone());
+    // Model and effort stand in the command too; the command is named only when it changes by itself.
+    if sink.0.is_empty() {
+        sink.put("command", class, Some(words(argv)), Some(words(&new.argv)));
+        sink.opaque("prompt arguments", class, *prompt_argv == new.prompt_argv);
+    }
+    sink.put("dir", class, Some(dir.display().to_string()), Some(new.dir.display().to_string()));
+    if *env_keys != new.env_keys {
+        sink.put("env", class, Some(env_keys.join(" ")), Some(new.env_keys.join(" ")));
+    } else {
+        sink.opaque("env", class, *env_digest == new.env_digest);
+    }
+    sink.put("secrets", class, secret_words(secrets), secret_words(&new.secrets));
+    sink.opaque("role text", class, *role_digest == new.role_digest);
+    sink.opaque("runtime files", class, *files == new.files);
+    sink.put("scrollback", class, Some(terminal.scrollback.to_string()), Some(new.terminal.scrollback.to_string()));
+    let size = |t: &crate::manifest::Terminal| Some(format!("{}x{} {}", t.columns, t.rows, t.term));
+    sink.put("terminal", class, size(terminal), size(&new.terminal));
+    sink.0
+}
+
+/// What an agent runs under now against what it shall run under.
+#[must_use]
+pub fn policy(old: &Policy, new: &Policy) -> Vec<FieldChange> {
+    let Policy { description, prompt, autostart, restart, limits, stop_timeout_ms, log, patterns, delivery } = old;
+    let mut sink = Sink(Vec::new());
+    let class = Class::Live;
+    sink.put("description", class, description.clone(), new.description.clone());
+    sink.opaque("prompt", class, *prompt == new.prompt);
+    sink.put("autostart", class, Some(autostart.to_string()), Some(new.autostart.to_string()));
+    sink.put("restart", class, Some(restart_words(restart)), Some(restart_words(&new.restart)));
+    sink.put("limits", class, limit_words(limits), limit_words(&new.limits));
+    sink.put("stop-timeout", class, Some(time(*stop_timeout_ms)), Some(time(new.stop_timeout_ms)));
+    sink.put("log", class, Some(log_words(log)), Some(log_words(&new.log)));
+    sink.opaque("screen patterns", class, *patterns == new.patterns);
+    sink.opaque("delivery", class, *delivery == new.delivery);
+    sink.0
+}
+
+/// What a fresh manifest differs in from the one on disk, beyond launch and policy.
+#[must_use]
+pub fn identity(old: &Manifest, new: &Manifest) -> Vec<FieldChange> {
+    let Manifest {
+        format: _,
+        fleet: _,
+        agent: _,
+        kind,
+        role,
+        unit: _,
+        roster,
+        folder: _,
+        socket,
+        launch: _,
+        policy: _,
+    } = old;
+    let mut sink = Sink(Vec::new());
+    sink.put(
+        "kind",
+        Class::Live,
+        Some(format!("{kind:?}").to_lowercase()),
+        Some(format!("{:?}", new.kind).to_lowercase()),
+    );
+    sink.put("role", Class::Live, role.clone(), new.role.clone());
+    sink.put("roster", Class::Restart, Some(roster.display().to_string()), Some(new.roster.display().to_string()));
+    sink.put("socket", Class::Restart, Some(socket.display().to_string()), Some(new.socket.display().to_string()));
+    sink.0
+}
+
+fn words(argv: &[String]) -> String {
+    let quoted = argv.iter().map(|word| {
+        let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c));
+        if plain { word.clone() } else { format!("{word:?}") }
+    });
+    let line = quoted.collect::<Vec<_>>().join(" ");
+    if line.chars().count() > 100 { line.chars().take(99).chain(['…']).collect() } else { line }
+}
+
+fn secret_words(secrets: &[SecretRef]) -> Option<String> {
+    let one = |secret: &SecretRef| {
+        let from = match &secret.from {
+            SecretSource::Env(name) => format!("env:{name}"),
+            SecretSource::File(path) => format!("file:{}", path.display()),
+        };
+        let version = secret.version.as_ref().map(|version| format!(" version={version}")).unwrap_or_default();
+        format!("{} from {from} as {:?}{version}", secret.name, secret.delivery).to_lowercase()
+    };
+    (!secrets.is_empty()).then(|| secrets.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+fn time(ms: u64) -> String {
+    if ms.is_multiple_of(1000) { format!("{}s", ms / 1000) } else { format!("{ms}ms") }
+}
+
+fn restart_words(restart: &RestartPolicy) -> String {
+    let when = match restart.when {
+        crate::manifest::RestartWhen::Never => return "never".to_owned(),
+        crate::manifest::RestartWhen::OnFailure => "on-failure",
+        crate::manifest::RestartWhen::Always => "always",
+    };
+    format!(
+        "{when} delay={} max-delay={} burst={} within={} healthy={}",
+        time(restart.delay_ms),
+        time(restart.max_delay_ms),
+        restart.burst,
+        time(restart.within_ms),
+        time(restart.healthy_ms)
+    )
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        b if b >= 1 << 30 && b.is_multiple_of(1 << 30) => format!("{}G", b >> 30),
+        b if b >= 1 << 20 && b.is_multiple_of(1 << 20) => format!("{}M", b >> 20),
+        b => b.to_string(),
+    }
+}
+
+fn limit_words(limits: &Limits) -> Option<String> {
+    let mut out = String::new();
+    let mut put = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let _ = write!(out, " {name}={value}");
+        }
+    };
+    put("memory", limits.memory.map(size));
+    put("memory-high", limits.memory_high.map(size));
+    put("tasks", limits.tasks.map(|tasks| tasks.to_string()));
+    put("cpu", limits.cpu_percent.map(|cpu| format!("{cpu}%")));
+    (!out.is_empty()).then(|| out.trim_start().to_owned())
+}
+
+fn log_words(log: &LogPolicy) -> String {
+    if log.off { "off".to_owned() } else { format!("{} x {}", size(log.size), log.keep) }
+}

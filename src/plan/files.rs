@@ -1,0 +1,146 @@
+//! Files and links: compiled against last written against on disk.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::live::{Live, LiveFile};
+use crate::ids::{Digest, FleetId};
+use crate::render::{Artifact, FileKind};
+
+/// A file that `apply` would touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileChange {
+    Write { artifact: Artifact, existed: bool },
+    Remove { path: PathBuf, unit: bool },
+}
+
+impl FileChange {
+    /// The file's path.
+    #[must_use]
+    pub fn path(&self) -> &PathBuf {
+        match self {
+            Self::Write { artifact, .. } => &artifact.path,
+            Self::Remove { path, .. } => path,
+        }
+    }
+
+    /// Whether the service manager reads the file.
+    #[must_use]
+    pub fn is_unit(&self) -> bool {
+        match self {
+            Self::Write { artifact, .. } => artifact.kind == FileKind::Unit,
+            Self::Remove { unit, .. } => *unit,
+        }
+    }
+}
+
+/// A link that `apply` would touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkChange {
+    Write { path: PathBuf, to: PathBuf },
+    Remove { path: PathBuf },
+}
+
+impl LinkChange {
+    /// The link's own path.
+    #[must_use]
+    pub fn path(&self) -> &PathBuf {
+        match self {
+            Self::Write { path, .. } | Self::Remove { path } => path,
+        }
+    }
+}
+
+/// Something on disk that stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    pub path: PathBuf,
+    pub kind: ConflictKind,
+}
+
+/// Whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConflictKind {
+    /// A file of fleet's that somebody changed. `--overwrite` replaces it.
+    EditedByHand,
+    /// Not fleet's: never touched.
+    Foreign,
+}
+
+/// Compares `artifacts` with what the ledger says was written and with what stands there.
+pub fn changes(
+    artifacts: &[&Artifact],
+    written: &BTreeMap<PathBuf, Digest>,
+    expected: &BTreeMap<PathBuf, Digest>,
+    live: &Live,
+    fleet: &FleetId,
+    conflicts: &mut Vec<Conflict>,
+) -> Vec<FileChange> {
+    let mut changes = Vec::new();
+    for artifact in artifacts {
+        let existed = match live.files.get(&artifact.path) {
+            None => false,
+            Some(LiveFile::File { digest, .. }) if *digest == artifact.digest => continue,
+            Some(LiveFile::File { digest, marked }) => {
+                let known = written.get(&artifact.path);
+                let ours = known == Some(digest) || expected.get(&artifact.path) == Some(digest);
+                if !ours {
+                    // A unit's mark tells whose it is; everything else stands in fleet's own folder.
+                    let foreign = artifact.kind == FileKind::Unit && marked.as_deref() != Some(fleet.as_str());
+                    let kind = if foreign { ConflictKind::Foreign } else { ConflictKind::EditedByHand };
+                    conflicts.push(Conflict { path: artifact.path.clone(), kind });
+                }
+                true
+            }
+            Some(LiveFile::Other(_)) => {
+                conflicts.push(Conflict { path: artifact.path.clone(), kind: ConflictKind::Foreign });
+                continue;
+            }
+        };
+        changes.push(FileChange::Write { artifact: (*artifact).clone(), existed });
+    }
+    for (path, digest) in written {
+        if !artifacts.iter().any(|artifact| artifact.path == *path) {
+            changes.extend(removal(path, digest, live, conflicts));
+        }
+    }
+    changes
+}
+
+/// Removes a file of the ledger's, if it still is what was written.
+pub fn removal(path: &PathBuf, digest: &Digest, live: &Live, conflicts: &mut Vec<Conflict>) -> Option<FileChange> {
+    match live.files.get(path)? {
+        LiveFile::File { digest: found, .. } => {
+            if found != digest {
+                conflicts.push(Conflict { path: path.clone(), kind: ConflictKind::EditedByHand });
+            }
+            let unit = path.extension().is_some_and(|e| e == "service" || e == "target" || e == "slice");
+            Some(FileChange::Remove { path: path.clone(), unit })
+        }
+        LiveFile::Other(_) => {
+            conflicts.push(Conflict { path: path.clone(), kind: ConflictKind::Foreign });
+            None
+        }
+    }
+}
+
+/// Compares the links that shall be with those that are.
+#[must_use]
+pub fn link_changes(
+    wanted: &[(PathBuf, PathBuf)],
+    written: &BTreeMap<PathBuf, PathBuf>,
+    live: &Live,
+) -> Vec<LinkChange> {
+    let mut changes = Vec::new();
+    for (path, to) in wanted {
+        if live.links.get(path) != Some(to) {
+            changes.push(LinkChange::Write { path: path.clone(), to: to.clone() });
+        }
+    }
+    for path in written.keys() {
+        if !wanted.iter().any(|(wanted, _)| wanted == path) && live.links.contains_key(path) {
+            changes.push(LinkChange::Remove { path: path.clone() });
+        }
+    }
+    changes
+}

@@ -1,0 +1,66 @@
+//! What is true on the machine now, as plain values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::ids::{AgentName, Digest};
+use crate::manifest::{ExitRecord, Manifest, RunRecord};
+use crate::units::ActiveState;
+
+/// One observation.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    /// What stands at every path that the ledger or the artifacts name; absent paths are not in it.
+    pub files: BTreeMap<PathBuf, LiveFile>,
+    /// Links at the paths that matter, and what they point to.
+    pub links: BTreeMap<PathBuf, PathBuf>,
+    /// Unit states of the fleet's agents, as their manager tells them.
+    pub units: BTreeMap<AgentName, LiveUnit>,
+    /// Run records whose shim lives: same pid, same start time, same boot.
+    pub runs: BTreeMap<AgentName, RunRecord>,
+    /// Agents whose run record names a shim that is gone: they died without a word.
+    pub vanished: BTreeSet<AgentName>,
+    /// Last exits since this boot.
+    pub exits: BTreeMap<AgentName, ExitRecord>,
+    /// Manifests on disk.
+    pub manifests: BTreeMap<AgentName, Manifest>,
+    /// Agents with a restart left over from an earlier apply.
+    pub pending: BTreeSet<AgentName>,
+    /// Names of the copies in `bin/` that differ from the running fleet's binaries.
+    pub stale_binaries: Vec<String>,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LiveFile {
+    /// A plain file, and the fleet whose mark it carries when it is a unit.
+    File { digest: Digest, marked: Option<String> },
+    /// Something that fleet never writes: a link, a folder, a device.
+    Other(String),
+}
+
+/// A unit's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveUnit {
+    pub active: ActiveState,
+    /// systemd's finer word.
+    pub sub: String,
+}
+
+impl Live {
+    /// Whether the agent's shim runs.
+    #[must_use]
+    pub fn is_running(&self, agent: &AgentName) -> bool {
+        self.runs.contains_key(agent)
+            || self.units.get(agent).is_some_and(|unit| {
+                matches!(unit.active, ActiveState::Active | ActiveState::Deactivating)
+                    || (unit.active == ActiveState::Activating && unit.sub != "auto-restart")
+            })
+    }
+
+    /// Whether systemd waits before it starts the agent again.
+    #[must_use]
+    pub fn is_backing_off(&self, agent: &AgentName) -> bool {
+        self.units.get(agent).is_some_and(|unit| unit.active == ActiveState::Activating && unit.sub == "auto-restart")
+    }
+}

@@ -1,0 +1,311 @@
+//! A plan as people read it, and as tools do.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::files::{ConflictKind, FileChange, LinkChange};
+use super::{Action, AgentPlan, FieldChange, PLAN_FORMAT, Plan, Process};
+use crate::units::ManagerKind;
+
+/// Paints a word; the text says the same without paint.
+#[derive(Debug, Clone, Copy)]
+pub struct Paint {
+    pub colour: bool,
+}
+
+impl Paint {
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn sign(self, action: Action) -> String {
+        match action {
+            Action::Add => self.wrap("32", "+"),
+            Action::Change => self.wrap("33", "~"),
+            Action::Remove => self.wrap("31", "-"),
+            Action::None => " ".to_owned(),
+        }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.wrap("2", text)
+    }
+}
+
+/// How many of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub add: usize,
+    pub change: usize,
+    pub remove: usize,
+    pub start: usize,
+    pub restart: usize,
+    pub stop: usize,
+    pub live: usize,
+    pub refresh: usize,
+    pub pending: usize,
+    pub conflicts: usize,
+    pub interrupted: usize,
+}
+
+impl Plan {
+    /// The numbers of the last line.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let action = |wanted| self.agents.iter().filter(|agent| agent.action == wanted).count();
+        let process = |wanted| self.agents.iter().filter(|agent| agent.process == wanted).count();
+        Counts {
+            add: action(Action::Add),
+            change: action(Action::Change),
+            remove: action(Action::Remove),
+            start: process(Process::Start),
+            restart: process(Process::Restart),
+            stop: process(Process::Stop),
+            live: process(Process::Live),
+            refresh: self.refresh.len(),
+            pending: self.pending().count(),
+            conflicts: self.conflicts.len(),
+            interrupted: self.interrupted().count(),
+        }
+    }
+
+    /// The one line at the end.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let counts = self.counts();
+        let mut parts = Vec::new();
+        for (number, word) in
+            [(counts.start, "start"), (counts.restart, "restart"), (counts.stop, "stop"), (counts.live, "live")]
+        {
+            if number > 0 {
+                parts.push(format!("{number} {word}"));
+            }
+        }
+        let inside = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+        let mut line =
+            format!("Plan: {} to add, {} to change, {} to remove{inside}.", counts.add, counts.change, counts.remove);
+        if counts.refresh > 0 {
+            let _ = write!(line, " {} to refresh.", plural(counts.refresh, "binary", "binaries"));
+        }
+        if counts.pending > 0 {
+            let _ = write!(line, " {} pending.", plural(counts.pending, "restart", "restarts"));
+        }
+        if counts.conflicts > 0 {
+            let _ = write!(line, " {}.", plural(counts.conflicts, "conflict", "conflicts"));
+        }
+        line
+    }
+
+    fn verdict(&self) -> String {
+        let names: Vec<_> = self.interrupted().map(|agent| agent.name.as_str()).collect();
+        match (self.is_empty(), names.as_slice()) {
+            (true, _) => "Nothing to do: the machine matches the roster.".to_owned(),
+            (false, []) => "Nobody's work is interrupted.".to_owned(),
+            (false, names) => {
+                format!("This interrupts {}: {}.", plural(names.len(), "agent", "agents"), names.join(", "))
+            }
+        }
+    }
+
+    /// The plan for people. `home` is shown as `~`.
+    #[must_use]
+    pub fn text(&self, home: &Path, paint: Paint) -> String {
+        let manager = match self.manager {
+            ManagerKind::Systemd => "systemd",
+            ManagerKind::Local => "local manager",
+        };
+        let mut out = format!(
+            "{}  {}\n{}\n",
+            paint.bold(&format!("Fleet {}", self.fleet)),
+            paint.dim(&format!("{} · {manager} · generation {}", tilde(&self.roster, home), self.generation)),
+            self.verdict()
+        );
+        if let Some(from) = self.moves_from {
+            let _ = writeln!(out, "\nEvery agent moves from the {from:?} manager to {manager}.");
+        }
+        let paths = path_lines(&self.files, &self.links, home);
+        if !paths.is_empty() {
+            let _ = writeln!(out, "\n{} the fleet itself", paint.sign(Action::Change));
+            push_dim(&mut out, &paths, paint);
+        }
+        let width = self.agents.iter().map(|agent| agent.name.as_str().len()).max().unwrap_or(0);
+        for agent in self.agents.iter().filter(|agent| agent.action != Action::None) {
+            out.push('\n');
+            agent_text(agent, width, home, paint, &mut out);
+        }
+        if !self.refresh.is_empty() {
+            let _ = writeln!(
+                out,
+                "\n{} refresh  {} (no agent is touched)",
+                paint.wrap("36", "^"),
+                self.refresh.join(", ")
+            );
+        }
+        self.closing(home, paint, &mut out);
+        out
+    }
+
+    fn closing(&self, home: &Path, paint: Paint, out: &mut String) {
+        let mut lines = Vec::new();
+        for conflict in &self.conflicts {
+            let sign = paint.wrap("31", "!");
+            let path = tilde(&conflict.path, home);
+            lines.push(match conflict.kind {
+                ConflictKind::EditedByHand => {
+                    format!("{sign} {path} was edited by hand; `--overwrite` replaces it")
+                }
+                ConflictKind::Foreign => {
+                    format!("{sign} {path} is not fleet's; move it away or choose another fleet id")
+                }
+            });
+        }
+        for agent in &self.agents {
+            if let Some(note) = &agent.note {
+                lines.push(paint.dim(&format!("note: {}: {note}", agent.name)));
+            }
+        }
+        lines.extend(self.notes.iter().map(|note| paint.dim(&format!("note: {note}"))));
+        if !lines.is_empty() {
+            let _ = write!(out, "\n{}\n", lines.join("\n"));
+        }
+        let _ = writeln!(out, "\n{}", paint.bold(&self.summary()));
+    }
+
+    /// The plan for tools: one JSON object a line, the summary last.
+    #[must_use]
+    pub fn json_lines(&self) -> Vec<String> {
+        let line = |value: serde_json::Value| value.to_string();
+        let mut lines = vec![line(serde_json::json!({
+            "format": PLAN_FORMAT, "type": "fleet", "fleet": self.fleet, "roster": self.roster, "manager": self.manager,
+            "generation": self.generation, "reload": self.reload, "refresh": self.refresh,
+            "paths": paths(&self.files, &self.links),
+        }))];
+        for agent in self.agents.iter().filter(|agent| agent.action != Action::None) {
+            lines.push(line(serde_json::json!({
+                "format": PLAN_FORMAT, "type": "agent", "agent": agent.name, "action": action_word(agent.action),
+                "effect": agent.process.word(), "reason": agent.reason, "place": agent.place, "fields": agent.fields,
+                "paths": paths(&agent.files, &agent.links), "interrupts": agent.running && matches!(agent.process, Process::Restart | Process::Stop),
+            })));
+        }
+        for conflict in &self.conflicts {
+            let kind = if conflict.kind == ConflictKind::Foreign { "foreign" } else { "edited-by-hand" };
+            lines.push(line(serde_json::json!({
+                "format": PLAN_FORMAT, "type": "conflict", "path": conflict.path, "kind": kind,
+            })));
+        }
+        let agent_notes = self.agents.iter().filter_map(|agent| Some((Some(&agent.name), agent.note.as_ref()?)));
+        for (agent, note) in agent_notes.chain(self.notes.iter().map(|note| (None, note))) {
+            lines.push(line(
+                serde_json::json!({ "format": PLAN_FORMAT, "type": "note", "agent": agent, "text": note }),
+            ));
+        }
+        let mut summary = serde_json::json!({ "format": PLAN_FORMAT, "type": "summary" });
+        if let (Some(summary), Ok(serde_json::Value::Object(counts))) =
+            (summary.as_object_mut(), serde_json::to_value(self.counts()))
+        {
+            summary.extend(counts);
+        }
+        lines.push(line(summary));
+        lines
+    }
+}
+
+fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::Add => "add",
+        Action::Change => "change",
+        Action::Remove => "remove",
+        Action::None => "none",
+    }
+}
+
+fn agent_text(agent: &AgentPlan, width: usize, home: &Path, paint: Paint, out: &mut String) {
+    let place = agent.place.as_deref().unwrap_or("-");
+    let effect = match agent.process {
+        Process::Keep if agent.running => "keeps running",
+        Process::Keep => "files only",
+        process => process.word(),
+    };
+    let effect = if agent.process == Process::Restart { "restart when idle" } else { effect };
+    let _ = writeln!(
+        out,
+        "{} {}  {effect:<17}  {}  {}",
+        paint.sign(agent.action),
+        paint.bold(&format!("{:width$}", agent.name)),
+        paint.dim(&format!("{place:<13}")),
+        agent.reason
+    );
+    for field in &agent.fields {
+        let _ = writeln!(out, "    {}", field_text(field));
+    }
+    push_dim(out, &path_lines(&agent.files, &agent.links, home), paint);
+}
+
+fn field_text(field: &FieldChange) -> String {
+    let quote = |value: &Option<String>| value.as_ref().map_or("-".to_owned(), |value| format!("{value:?}"));
+    let effect = match field.effect {
+        super::fields::Class::Live => "live",
+        super::fields::Class::Restart => "restart",
+    };
+    match (&field.from, &field.to) {
+        (None, None) => format!("{:<14} changed  [{effect}]", field.name),
+        (from, to) => format!("{:<14} {} -> {}  [{effect}]", field.name, quote(from), quote(to)),
+    }
+}
+
+fn push_dim(out: &mut String, lines: &[String], paint: Paint) {
+    for line in lines {
+        let _ = writeln!(out, "    {}", paint.dim(line));
+    }
+}
+
+fn paths<'a>(files: &'a [FileChange], links: &'a [LinkChange]) -> Vec<&'a PathBuf> {
+    files.iter().map(FileChange::path).chain(links.iter().map(LinkChange::path)).collect()
+}
+
+/// Files by what happens to them and by folder, so that each folder is named once.
+fn path_lines(files: &[FileChange], links: &[LinkChange], home: &Path) -> Vec<String> {
+    let mut groups: BTreeMap<(&str, &Path), Vec<String>> = BTreeMap::new();
+    let each = files
+        .iter()
+        .map(|change| (if matches!(change, FileChange::Write { .. }) { "write" } else { "remove" }, change.path()))
+        .chain(links.iter().map(|change| {
+            (if matches!(change, LinkChange::Write { .. }) { "link" } else { "unlink" }, change.path())
+        }));
+    for (verb, path) in each {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        groups.entry((verb, folder)).or_default().push(name);
+    }
+    let line = |((verb, folder), names): (&(&str, &Path), &Vec<String>)| {
+        format!(
+            "{verb:<6} {}/{}",
+            tilde(folder, home),
+            if names.len() == 1 { names[0].clone() } else { format!("{{{}}}", names.join(", ")) }
+        )
+    };
+    groups.iter().map(line).collect()
+}
+
+/// `path` with the home folder as `~`.
+#[must_use]
+pub fn tilde(path: &Path, home: &Path) -> String {
+    match path.strip_prefix(home) {
+        Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+        Ok(rest) => format!("~/{}", rest.display()),
+        Err(_) => path.display().to_string(),
+    }
+}
+
+/// `1 agent`, `2 agents`.
+#[must_use]
+pub fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

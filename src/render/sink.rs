@@ -1,0 +1,118 @@
+//! Values rendered for the place they end up in. Escaping rules differ within one unit file, so each sink has its own
+//! function, and its result is a [`Marked`] text, the only kind a template accepts.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+/// First character of every marked text. Rosters cannot contain it, so a template can tell a value that went through
+/// a sink from one that did not.
+pub(super) const MARK: char = '\u{1}';
+
+/// A text that a sink has rendered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Marked(String);
+
+impl Marked {
+    fn new(text: impl AsRef<str>) -> Self {
+        Self(format!("{MARK}{}", text.as_ref()))
+    }
+
+    /// The text without its mark.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.strip_prefix(MARK).unwrap_or(&self.0)
+    }
+}
+
+/// One line without control characters; a trailing backslash would swallow the next line of a unit file.
+fn one_line(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.trim().trim_end_matches('\\').trim_end().to_owned()
+}
+
+/// A value that fleet made itself: a number, a unit name, a word of systemd's.
+#[must_use]
+pub fn word(text: impl std::fmt::Display) -> Marked {
+    Marked::new(one_line(&text.to_string()))
+}
+
+/// `Description=`: specifiers are expanded in it, so `%` is doubled (systemd.unit(5)).
+#[must_use]
+pub fn description(text: &str) -> Marked {
+    let line = one_line(text).replace('%', "%%");
+    // systemd keeps no more than 2048 bytes of a line it did not ask for; people read far less.
+    Marked::new(line.chars().take(200).collect::<String>().trim_end_matches('\\'))
+}
+
+/// One word of `ExecStart=`: quoted, with `%` and `$` doubled (systemd.service(5), "Command lines").
+#[must_use]
+pub fn exec_arg(text: &str) -> Marked {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '%' => out.push_str("%%"),
+            '$' => out.push_str("$$"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    Marked::new(out)
+}
+
+/// A path in a directive that takes exactly one: not quoted (a quote would be part of the name), `%` doubled.
+#[must_use]
+pub fn path(path: &Path) -> Marked {
+    Marked::new(one_line(&path.display().to_string()).replace('%', "%%"))
+}
+
+/// `StandardOutput=append:PATH`.
+#[must_use]
+pub fn append_to(path: &Path) -> Marked {
+    Marked::new(format!("append:{}", self::path(path).as_str()))
+}
+
+/// One line of an environment file: `NAME="value"`, where `"`, `\`, `` ` `` and `$` are escaped (systemd.exec(5)).
+#[must_use]
+pub fn env_line(name: &str, value: &str) -> Marked {
+    let mut out = format!("{name}=\"");
+    for c in value.chars().filter(|c| !c.is_control()) {
+        if matches!(c, '"' | '\\' | '`' | '$') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    Marked::new(out)
+}
+
+/// A duration: milliseconds as systemd writes them.
+#[must_use]
+pub fn duration(ms: u64) -> Marked {
+    if ms.is_multiple_of(1000) { word(format!("{}s", ms / 1000)) } else { word(format!("{ms}ms")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sink_has_its_own_rules() {
+        assert_eq!(exec_arg("a b\"c\\ %n $x").as_str(), r#""a b\"c\\ %%n $$x""#);
+        assert_eq!(description("50 % done\nExecStart=/bin/evil\\").as_str(), "50 %% done ExecStart=/bin/evil");
+        assert_eq!(env_line("A", "x\"`$\\y").as_str(), r#"A="x\"\`\$\\y""#);
+        assert_eq!(path(Path::new("/a b/%h")).as_str(), "/a b/%%h");
+        assert_eq!(duration(1500).as_str(), "1500ms");
+    }
+
+    #[test]
+    fn no_trailing_backslash_survives() {
+        assert_eq!(description("evil\\\\ \\").as_str(), "evil");
+    }
+}

@@ -1,0 +1,134 @@
+//! Half-filled settings → final ones: the built-in defaults, and the checks of single values.
+
+use super::Context;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::manifest::{Limits, LogPolicy, Policy, RestartPolicy, RestartWhen, Terminal};
+use crate::roster::decode::runtime_file::RuntimeFile;
+use crate::roster::model::{AgentNode, PromptPart, SettingsPart, Spanned};
+use crate::roster::value::{show_duration, show_size};
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+
+/// Settings without options.
+pub(super) struct Settings {
+    pub terminal: Terminal,
+    pub policy: Policy,
+}
+
+/// Fills what nobody said.
+pub(super) fn settle(
+    context: &Context<'_>,
+    node: &AgentNode,
+    part: &SettingsPart,
+    runtime: &RuntimeFile,
+    diagnostics: &mut Diagnostics,
+) -> Settings {
+    let restart = RestartPolicy {
+        when: part.restart.when.unwrap_or(RestartWhen::OnFailure),
+        delay_ms: part.restart.delay_ms.unwrap_or(15 * SECOND),
+        max_delay_ms: part.restart.max_delay_ms.unwrap_or(10 * MINUTE),
+        burst: part.restart.burst.unwrap_or(5),
+        within_ms: part.restart.within_ms.unwrap_or(60 * MINUTE),
+        healthy_ms: part.restart.healthy_ms.unwrap_or(30 * MINUTE),
+    };
+    check_restart(&restart, part, node, diagnostics);
+    check_limits(context, part, diagnostics);
+    let stop_timeout = part.stop_timeout_ms.as_ref();
+    if let Some(short) = stop_timeout.filter(|timeout| timeout.value < SECOND) {
+        let message = format!("a stop time-out of {} gives no agent the time to end", show_duration(short.value));
+        let diagnostic = Diagnostic::error(Code::BadValue, message).at(short.span, "too short");
+        diagnostics.report(diagnostic.help("write at least \"1s\"; the default is \"20s\""));
+    }
+    Settings {
+        terminal: Terminal { scrollback: part.scrollback.unwrap_or(0), ..Terminal::default() },
+        policy: Policy {
+            description: part.description.clone(),
+            prompt: part.prompt.as_ref().and_then(|prompt| prompt_text(context, prompt, diagnostics)),
+            autostart: part.autostart.unwrap_or(true),
+            restart,
+            limits: Limits {
+                memory: part.limits.memory.as_ref().map(|memory| memory.value),
+                memory_high: part.limits.memory_high.as_ref().map(|memory| memory.value),
+                tasks: part.limits.tasks,
+                cpu_percent: part.limits.cpu_percent,
+            },
+            stop_timeout_ms: stop_timeout.map_or(20 * SECOND, |timeout| timeout.value),
+            log: LogPolicy {
+                size: part.log.size.unwrap_or(10 << 20),
+                keep: part.log.keep.unwrap_or(5),
+                off: part.log.off.unwrap_or(false),
+            },
+            patterns: runtime.patterns.clone(),
+            delivery: runtime.delivery.clone(),
+        },
+    }
+}
+
+fn prompt_text(context: &Context<'_>, prompt: &Spanned<PromptPart>, diagnostics: &mut Diagnostics) -> Option<String> {
+    let path = match &prompt.value {
+        PromptPart::Text(text) => return Some(text.clone()),
+        PromptPart::File(path) => path,
+    };
+    match context.inputs.prompts.get(path)? {
+        Ok(text) => Some(text.clone()),
+        Err(why) => {
+            let message = format!("the prompt file cannot be read: {why}");
+            let diagnostic = Diagnostic::error(Code::FileNotRead, message).at(prompt.span, "here");
+            diagnostics.report(diagnostic.help("paths are relative to the roster's folder"));
+            None
+        }
+    }
+}
+
+/// The waits before `burst` restarts, doubling from `delay` up to `max-delay`, in milliseconds.
+fn waits(restart: &RestartPolicy) -> u64 {
+    let mut total: u64 = 0;
+    let mut delay = restart.delay_ms;
+    for _ in 0..restart.burst {
+        total = total.saturating_add(delay.min(restart.max_delay_ms));
+        delay = delay.saturating_mul(2);
+    }
+    total
+}
+
+fn check_restart(restart: &RestartPolicy, part: &SettingsPart, node: &AgentNode, diagnostics: &mut Diagnostics) {
+    let span = part.restart.span.unwrap_or(node.span);
+    let total = waits(restart);
+    if restart.when != RestartWhen::Never && total > restart.within_ms {
+        let message = format!(
+            "this limit can never be reached: {} restarts wait {} in all, longer than within=\"{}\"",
+            restart.burst,
+            show_duration(total),
+            show_duration(restart.within_ms)
+        );
+        let help = format!("raise within= above \"{}\", or lower burst=, delay= or max-delay=", show_duration(total));
+        diagnostics.report(Diagnostic::error(Code::LimiterNeverTrips, message).at(span, "here").help(help));
+    }
+    if restart.delay_ms < 100 {
+        let message = format!("a restart delay of {} is a busy loop", show_duration(restart.delay_ms));
+        let diagnostic = Diagnostic::error(Code::BadValue, message).at(span, "here");
+        diagnostics.report(diagnostic.help("write delay=\"1s\" or more; the default is \"15s\""));
+    }
+}
+
+fn check_limits(context: &Context<'_>, part: &SettingsPart, diagnostics: &mut Diagnostics) {
+    if let (Some(memory), Some(total)) = (&part.limits.memory, context.facts.memory) {
+        if memory.value > total {
+            let message = format!("the limit is above this machine's {} of memory", show_size(total >> 20 << 20));
+            diagnostics.report(Diagnostic::warning(Code::HostLimit, message).at(memory.span, "never reached here"));
+        }
+    }
+    if let (Some(high), Some(memory)) = (&part.limits.memory_high, &part.limits.memory) {
+        if high.value > memory.value {
+            let message = "memory-high= is above memory=, so it never takes effect";
+            let diagnostic = Diagnostic::error(Code::BadValue, message).at(high.span, "above the hard limit");
+            diagnostics.report(diagnostic.help("write a memory-high= below memory="));
+        }
+    }
+    if let Some(small) = part.limits.memory.as_ref().filter(|memory| memory.value < 1 << 20) {
+        let message = format!("{} bytes of memory is less than any agent needs", small.value);
+        let diagnostic = Diagnostic::error(Code::BadValue, message).at(small.span, "here");
+        diagnostics.report(diagnostic.help("write a unit, as in \"6G\""));
+    }
+}
