@@ -3,10 +3,17 @@
 //! Two real ones: the systemd user manager, and `local` where there is none. They speak unit names and states and know
 //! nothing of rosters or plans.
 
+mod cause;
+pub mod detect;
+pub mod envfile;
+pub mod local;
+pub mod systemctl;
+pub mod systemd;
+
 use std::fmt;
 use std::time::Duration;
 
-use crate::ids::{FleetId, UnitName};
+use crate::ids::{AgentName, FleetId, UnitName};
 pub use crate::units::{ActiveState, ManagerKind, UnitState};
 
 /// A request to the manager that did not succeed.
@@ -28,8 +35,14 @@ impl fmt::Display for ManagerError {
 
 impl std::error::Error for ManagerError {}
 
+impl ManagerError {
+    fn new(action: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { action: action.into(), message: message.into(), help: Some(help.into()) }
+    }
+}
+
 /// What fleet asks of a service manager.
-pub trait ServiceManager {
+pub trait ServiceManager: fmt::Debug {
     fn kind(&self) -> ManagerKind;
 
     /// Every unit of `fleet` that the manager has loaded, in one round trip however many there are.
@@ -44,15 +57,86 @@ pub trait ServiceManager {
     /// When the manager refuses or does not answer.
     fn reload(&self) -> Result<(), ManagerError>;
 
-    /// Clears a failed state and start counters, then starts the unit and waits until it is up.
+    /// Clears failed states and start counters, then starts all of `units` at once and waits until each is up. A unit
+    /// that is up already is a success. One outcome per unit, in their order.
+    ///
+    /// An error says that the unit did not come up within `timeout`; its message carries what the manager knows of the
+    /// cause.
+    fn start_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>>;
+
+    /// Stops all of `units` at once and waits until each is down. A unit that is not loaded or already down is a
+    /// success. One outcome per unit, in their order.
+    ///
+    /// An error says that the unit was still up after `timeout`.
+    fn stop_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>>;
+
+    /// [`ServiceManager::start_many`] of one.
     ///
     /// # Errors
-    /// When it did not come up within `timeout`; the message carries what the manager knows of the cause.
-    fn start(&self, unit: &UnitName, timeout: Duration) -> Result<(), ManagerError>;
+    /// When it did not come up within `timeout`.
+    fn start(&self, unit: &UnitName, timeout: Duration) -> Result<(), ManagerError> {
+        self.start_many(std::slice::from_ref(unit), timeout).into_iter().collect()
+    }
 
-    /// Stops the unit and waits until it is down. A unit that is not loaded or already down is a success.
+    /// [`ServiceManager::stop_many`] of one.
     ///
     /// # Errors
     /// When it was still up after `timeout`.
-    fn stop(&self, unit: &UnitName, timeout: Duration) -> Result<(), ManagerError>;
+    fn stop(&self, unit: &UnitName, timeout: Duration) -> Result<(), ManagerError> {
+        self.stop_many(std::slice::from_ref(unit), timeout).into_iter().collect()
+    }
+}
+
+/// What systemd calls the units of one fleet. Ids hold no dash, so no pattern matches another fleet's units.
+fn patterns(fleet: &FleetId) -> [String; 3] {
+    [format!("fleet-{fleet}-*.service"), UnitName::target(fleet).to_string(), UnitName::slice(fleet).to_string()]
+}
+
+/// The unit of `fleet` that systemd calls `name`, when it is one.
+fn own_unit(fleet: &FleetId, name: &str) -> Option<UnitName> {
+    let fixed = [UnitName::target(fleet), UnitName::slice(fleet)];
+    if let Some(unit) = fixed.into_iter().find(|unit| unit.as_str() == name) {
+        return Some(unit);
+    }
+    let agent = name.strip_prefix("fleet-")?.strip_prefix(fleet.as_str())?.strip_prefix('-')?;
+    Some(UnitName::agent(fleet, &AgentName::new(agent.strip_suffix(".service")?).ok()?))
+}
+
+/// One unit as systemd lists it, or `None` when it only has a name: referred to by others, without a file, not running.
+fn listed(fleet: &FleetId, name: &str, load: &str, active: &str, sub: &str) -> Option<UnitState> {
+    let unit = own_unit(fleet, name)?;
+    let active = match active {
+        "active" | "reloading" | "refreshing" | "maintenance" => ActiveState::Active,
+        "activating" => ActiveState::Activating,
+        "deactivating" => ActiveState::Deactivating,
+        "failed" => ActiveState::Failed,
+        _ => ActiveState::Inactive,
+    };
+    if load == "not-found" && active == ActiveState::Inactive {
+        return None;
+    }
+    Some(UnitState { unit, active, sub: sub.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_of_other_fleets_and_odd_names_are_not_ours() {
+        let shop = FleetId::new("shop").unwrap();
+        assert_eq!(own_unit(&shop, "fleet-shop.target"), Some(UnitName::target(&shop)));
+        assert_eq!(own_unit(&shop, "fleet-shop-a-1.service").unwrap().as_str(), "fleet-shop-a-1.service");
+        assert_eq!(own_unit(&shop, "fleet-shopping-a.service"), None);
+        assert_eq!(own_unit(&shop, "fleet-shop-Upper.service"), None);
+        assert_eq!(own_unit(&shop, "fleet-shop-a.timer"), None);
+    }
+
+    #[test]
+    fn a_unit_that_is_only_a_name_is_not_listed() {
+        let shop = FleetId::new("shop").unwrap();
+        assert_eq!(listed(&shop, "fleet-shop-a.service", "not-found", "inactive", "dead"), None);
+        let running = listed(&shop, "fleet-shop-a.service", "not-found", "active", "running").unwrap();
+        assert_eq!(running.active, ActiveState::Active, "its file was removed under it");
+    }
 }

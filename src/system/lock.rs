@@ -1,0 +1,121 @@
+//! One holder at a time, by a lock of the kernel's.
+//!
+//! The lock lives in the open file (flock(2)): it ends with its holder however that ends, so it is never stale. The
+//! sidecar beside it only says who holds it.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::libc;
+use serde::{Deserialize, Serialize};
+
+use super::{fs, proc};
+
+/// Largest sidecar that is read, in bytes.
+const SIDECAR_CAP: u64 = 64 * 1024;
+
+/// Who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub pid: u32,
+    pub host: String,
+    pub user: String,
+    /// What the holder does, e.g. `fleet apply`.
+    pub command: String,
+    /// RFC 3339, UTC.
+    pub started: String,
+}
+
+impl Holder {
+    fn this_process(command: &str) -> Self {
+        let uid = nix::unistd::geteuid();
+        let user = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+        Self {
+            pid: std::process::id(),
+            host,
+            user,
+            command: command.to_owned(),
+            started: jiff::Timestamp::now().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, host, user, command, started } = self;
+        write!(f, "`{command}` (pid {pid}, {user} on {host}, since {started})")
+    }
+}
+
+/// A lock that this process holds until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: Flock<File>,
+    sidecar: PathBuf,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Before the lock itself ends: afterwards the sidecar may already be the next holder's.
+        let _ = std::fs::remove_file(&self.sidecar);
+    }
+}
+
+/// The outcome of [`try_lock`].
+#[derive(Debug)]
+pub enum Attempt {
+    /// It is ours.
+    Taken(Lock),
+    /// Another process has it. `None` when it has not said yet who it is.
+    Held(Option<Holder>),
+}
+
+/// Takes the lock at `path` if it is free, and says who has it otherwise. Never waits.
+///
+/// # Errors
+/// When the lock file or its sidecar cannot be made.
+pub fn try_lock(path: &Path, command: &str) -> Result<Attempt, fs::FsError> {
+    let open = || {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+            .open(path)
+    };
+    let file = open().map_err(|error| fs::FsError::io("lock", path, &error))?;
+    let sidecar = sidecar_of(path);
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(file) => {
+            let lock = Lock { _file: file, sidecar };
+            let mut text = serde_json::to_vec(&Holder::this_process(command)).unwrap_or_default();
+            text.push(b'\n');
+            fs::write_atomic(&lock.sidecar, &text, 0o600)?;
+            Ok(Attempt::Taken(lock))
+        }
+        Err((_, Errno::EWOULDBLOCK)) => Ok(Attempt::Held(read_holder(&sidecar))),
+        Err((_, errno)) => Err(fs::FsError::io("lock", path, &io::Error::from(errno))),
+    }
+}
+
+/// The holder as the sidecar names it, unless that process is gone (then the sidecar is a killed predecessor's).
+fn read_holder(sidecar: &Path) -> Option<Holder> {
+    let text = fs::read_optional(sidecar, SIDECAR_CAP).ok()??;
+    let holder: Holder = serde_json::from_slice(&text).ok()?;
+    proc::identify(holder.pid).is_some().then_some(holder)
+}
+
+/// `<path>.json`.
+fn sidecar_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".json");
+    PathBuf::from(name)
+}

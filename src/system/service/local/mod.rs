@@ -1,0 +1,254 @@
+//! The local manager: for hosts without a user manager. `fleet` starts shims detached, and nobody restarts them.
+//!
+//! A shim is known by the record it writes (`run.json`), and that record names a process by pid, start time and boot,
+//! so another process that got the same pid is never taken for it.
+
+mod notify;
+mod start;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use serde::de::DeserializeOwned;
+
+use super::{ActiveState, ManagerError, ManagerKind, ServiceManager, UnitState};
+use crate::ids::{AgentName, FleetId, UnitName};
+use crate::manifest::{ExitRecord, FORMAT, ProcessId, RunRecord};
+use crate::system::{fs, proc};
+
+/// Largest record that is read, in bytes.
+const RECORD_CAP: u64 = 4 << 20;
+/// From SIGKILL to the end of a process: the kernel needs no longer unless the disk or a driver hangs.
+const KILL: Duration = Duration::from_secs(10);
+
+/// Starts and stops the shims of one fleet.
+#[derive(Debug, Clone)]
+pub struct LocalManager {
+    /// The fleet's state folder; agents are in `agents/<name>/`.
+    pub state: PathBuf,
+    pub fleet: FleetId,
+    /// The program `fleet-shim`.
+    pub shim: PathBuf,
+}
+
+/// What an agent's folder says about its last run.
+struct Records {
+    run: Option<RunRecord>,
+    exit: Option<ExitRecord>,
+}
+
+impl LocalManager {
+    fn folder(&self, agent: &AgentName) -> PathBuf {
+        self.state.join("agents").join(agent.as_str())
+    }
+
+    /// The agent behind `unit`, or why there is none.
+    fn agent(&self, verb: &str, unit: &UnitName) -> Result<AgentName, ManagerError> {
+        unit.agent_of(&self.fleet).ok_or_else(|| {
+            ManagerError::new(
+                format!("{verb} {unit}"),
+                format!("it is not an agent of the fleet {}", self.fleet),
+                "without systemd there are only agents: targets and slices belong to systemd",
+            )
+        })
+    }
+
+    fn records(&self, agent: &AgentName) -> Result<Records, ManagerError> {
+        let folder = self.folder(agent);
+        Ok(Records { run: record(&folder.join("run.json"))?, exit: record(&folder.join("exit.json"))? })
+    }
+
+    /// The live shim of `agent`.
+    fn running(&self, agent: &AgentName) -> Result<Option<ProcessId>, ManagerError> {
+        Ok(self.records(agent)?.run.map(|run| run.shim).filter(proc::is_alive))
+    }
+
+    /// Sends SIGTERM to the live shim of `unit`, if there is one.
+    fn ask_to_stop(&self, unit: &UnitName, all: &proc::Table) -> Result<Option<Stopping>, ManagerError> {
+        let agent = self.agent("stop", unit)?;
+        let Some(shim) = self.running(&agent)? else { return Ok(None) };
+        let fail = |error: std::io::Error| stop_error(unit, &shim, &error.to_string());
+        let Some(handle) = proc::Handle::open(&shim).map_err(fail)? else { return Ok(None) };
+        let below = open_all(&all.below(shim.pid));
+        let alive = handle.signal(Signal::SIGTERM).map_err(fail)?;
+        Ok(alive.then_some(Stopping { shim, handle, below }))
+    }
+}
+
+/// A shim that was asked to stop.
+struct Stopping {
+    shim: ProcessId,
+    handle: proc::Handle,
+    /// What ran below it then.
+    below: Vec<proc::Handle>,
+}
+
+/// Handles on those of `processes` that still run.
+fn open_all(processes: &[ProcessId]) -> Vec<proc::Handle> {
+    processes.iter().filter_map(|process| proc::Handle::open(process).ok().flatten()).collect()
+}
+
+impl Stopping {
+    /// Waits for the shim's end until `deadline`, then kills it. `false` when not even that ended it.
+    fn finish(&self, deadline: Instant) -> std::io::Result<bool> {
+        if self.handle.wait_until(deadline)? {
+            // What left the agent's process group lives on; systemd would kill it with the control group.
+            for process in &self.below {
+                process.signal(Signal::SIGKILL)?;
+            }
+            reap(&self.shim);
+            return Ok(true);
+        }
+        kill_tree(&self.shim, &self.handle)
+    }
+}
+
+/// Reads a JSON record. One from a newer fleet, or that is no record at all, is an error and not an absence: an agent
+/// may be running behind it.
+fn record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ManagerError> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    let action = || format!("read {}", path.display());
+    let bad = |message: String| {
+        ManagerError::new(
+            action(),
+            message,
+            format!("if no agent runs there (`ps -ef | grep fleet-shim`), remove {}", path.display()),
+        )
+    };
+    let bytes = fs::read_optional(path, RECORD_CAP).map_err(|error| ManagerError {
+        action: action(),
+        message: error.message,
+        help: error.help,
+    })?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    let head: Head = serde_json::from_slice(&bytes).map_err(|error| bad(format!("it is not a record: {error}")))?;
+    if head.format > FORMAT {
+        return Err(bad(format!("format {} is newer than this fleet, which reads up to {FORMAT}", head.format)));
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| bad(format!("it is not a record: {error}")))
+}
+
+/// What the records mean.
+fn state_of(records: &Records) -> ActiveState {
+    let failed = |exit: &ExitRecord| !exit.stop_requested && (exit.code != Some(0) || exit.signal.is_some());
+    match (&records.run, &records.exit) {
+        (Some(run), _) if proc::is_alive(&run.shim) => ActiveState::Active,
+        // The run ended, and the shim was interrupted before it removed the run's record.
+        (Some(run), Some(exit)) if exit.pid == run.child.pid => {
+            if failed(exit) {
+                ActiveState::Failed
+            } else {
+                ActiveState::Inactive
+            }
+        }
+        // The machine went down with the agent.
+        (Some(run), _) if run.shim.boot_id != proc::boot_id() => ActiveState::Inactive,
+        // The shim was killed: it could leave no exit record.
+        (Some(_), _) => ActiveState::Failed,
+        (None, Some(exit)) if failed(exit) => ActiveState::Failed,
+        (None, _) => ActiveState::Inactive,
+    }
+}
+
+fn stop_error(unit: &UnitName, shim: &ProcessId, message: &str) -> ManagerError {
+    ManagerError::new(
+        format!("stop {unit}"),
+        format!("{message} (shim: pid {})", shim.pid),
+        format!("see what it waits for: `ps -o pid,stat,wchan:30,cmd -p {}`", shim.pid),
+    )
+}
+
+/// Kills a process and everything below it.
+///
+/// The shim adopts every orphan below it (child subreaper), so it is halted first and killed last: nothing can leave
+/// its tree meanwhile.
+fn kill_tree(root: &ProcessId, handle: &proc::Handle) -> std::io::Result<bool> {
+    let deadline = Instant::now() + KILL;
+    handle.signal(Signal::SIGSTOP)?;
+    loop {
+        let below = proc::descendants(root.pid);
+        if below.is_empty() || Instant::now() >= deadline {
+            break;
+        }
+        let handles = open_all(&below);
+        for handle in &handles {
+            handle.signal(Signal::SIGKILL)?;
+        }
+        for handle in &handles {
+            handle.wait_until(deadline)?;
+        }
+    }
+    handle.signal(Signal::SIGKILL)?;
+    let ended = handle.wait_until(Instant::now() + KILL)?;
+    reap(root);
+    Ok(ended)
+}
+
+/// Collects an ended shim that this very process started; any other is its parent's business.
+fn reap(process: &ProcessId) {
+    let _ = waitpid(Pid::from_raw(process.pid.cast_signed()), Some(WaitPidFlag::WNOHANG));
+}
+
+impl ServiceManager for LocalManager {
+    fn kind(&self) -> ManagerKind {
+        ManagerKind::Local
+    }
+
+    fn observe(&self, fleet: &FleetId) -> Result<Vec<UnitState>, ManagerError> {
+        if *fleet != self.fleet {
+            return Ok(Vec::new());
+        }
+        let folder = self.state.join("agents");
+        let fail = |error: std::io::Error| {
+            ManagerError::new(
+                format!("list {}", folder.display()),
+                error.to_string(),
+                format!("see who may read it: `ls -ld {}`", folder.display()),
+            )
+        };
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(fail(error)),
+        };
+        let mut units = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(fail)?.file_name();
+            let Some(agent) = name.to_str().and_then(|name| AgentName::new(name).ok()) else { continue };
+            let active = state_of(&self.records(&agent)?);
+            units.push(UnitState { unit: UnitName::agent(fleet, &agent), active, sub: String::new() });
+        }
+        units.sort_by(|a, b| a.unit.cmp(&b.unit));
+        Ok(units)
+    }
+
+    fn reload(&self) -> Result<(), ManagerError> {
+        Ok(())
+    }
+
+    fn start_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>> {
+        start::start_many(self, units, Instant::now() + timeout, timeout)
+    }
+
+    fn stop_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>> {
+        let deadline = Instant::now() + timeout;
+        let all = proc::Table::read();
+        // Everyone is asked before anyone is waited for.
+        let asked: Vec<_> = units.iter().map(|unit| self.ask_to_stop(unit, &all)).collect();
+        let finish = |(unit, asked): (&UnitName, Result<Option<Stopping>, ManagerError>)| {
+            let Some(stopping) = asked? else { return Ok(()) };
+            match stopping.finish(deadline) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(stop_error(unit, &stopping.shim, "it did not end, not even by SIGKILL")),
+                Err(error) => Err(stop_error(unit, &stopping.shim, &error.to_string())),
+            }
+        };
+        units.iter().zip(asked).map(finish).collect()
+    }
+}

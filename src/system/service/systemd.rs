@@ -1,0 +1,294 @@
+//! The systemd user manager, over the session bus (org.freedesktop.systemd1(5)).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_core::Stream as _;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, timeout, timeout_at};
+use zbus::message::Type;
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant};
+
+use super::cause::Cause;
+use super::{ManagerError, ManagerKind, ServiceManager, UnitState, listed, patterns};
+use crate::ids::{FleetId, UnitName};
+
+const NAME: &str = "org.freedesktop.systemd1";
+const PATH: &str = "/org/freedesktop/systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// Bound of one call that only asks or queues.
+const CALL: Duration = Duration::from_secs(10);
+/// Bound of connecting. The first connection starts the bus daemon (measured: 10 ms).
+const CONNECT: Duration = Duration::from_secs(5);
+/// Bound of a reload, which runs every generator and reads every unit of the user.
+const RELOAD: Duration = Duration::from_mins(1);
+
+/// A connection to the user manager.
+pub struct SystemdManager {
+    connection: Connection,
+    // Dropped after the connection, whose tasks run on it.
+    runtime: Runtime,
+}
+
+impl fmt::Debug for SystemdManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemdManager").finish_non_exhaustive()
+    }
+}
+
+/// `ListUnitsByPatterns`' answer: name, description, load, active, sub, follows, path, job id, job type, job path.
+type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
+impl SystemdManager {
+    /// Connects to the session bus at `address`, e.g. `unix:path=/run/user/1000/bus`.
+    ///
+    /// # Errors
+    /// When nothing answers there within five seconds.
+    pub fn connect(address: &str) -> Result<Self, ManagerError> {
+        let action = format!("connect to the session bus at {address}");
+        let fail = |message: String| {
+            let help =
+                "is the user manager running? `systemctl --user status` tells; `fleet doctor` looks at the rest";
+            ManagerError::new(action.clone(), message, help)
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| fail(error.to_string()))?;
+        let connection = runtime.block_on(async {
+            let built = zbus::connection::Builder::address(address).build();
+            timeout(CONNECT, built)
+                .await
+                .map_err(|_| fail(format!("no answer within {CONNECT:?}")))?
+                .map_err(|error| fail(describe(&error)))
+        })?;
+        Ok(Self { connection, runtime })
+    }
+
+    /// The manager's version as it writes it, e.g. `252.38-1~deb12u1`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn version(&self) -> Result<String, ManagerError> {
+        self.runtime
+            .block_on(async {
+                let reply = self.call_at(PATH, PROPERTIES, "Get", &(MANAGER, "Version"), CALL).await?;
+                let value: OwnedVariant = reply.body().deserialize()?;
+                Ok(text(&value))
+            })
+            .map_err(|error| unreachable(&error, "ask systemd for its version"))
+    }
+
+    async fn call_at<B: serde::Serialize + zbus::DynamicType>(
+        &self,
+        path: &str,
+        interface: &str,
+        method: &str,
+        body: &B,
+        bound: Duration,
+    ) -> zbus::Result<Message> {
+        match timeout(bound, self.connection.call_method(Some(NAME), path, Some(interface), method, body)).await {
+            Ok(result) => result,
+            Err(_) => Err(zbus::Error::Failure(format!("no answer within {bound:?}"))),
+        }
+    }
+
+    async fn call<B: serde::Serialize + zbus::DynamicType>(&self, method: &str, body: &B) -> zbus::Result<Message> {
+        self.call_at(PATH, MANAGER, method, body, CALL).await
+    }
+
+    /// Queues one job per unit, all at once, and waits for their ends. The outer error concerns all of them.
+    async fn jobs(&self, verb: Verb, units: &[UnitName], deadline: Instant) -> zbus::Result<Vec<Outcome>> {
+        // systemd announces the ends of jobs only while someone has subscribed.
+        match self.call("Subscribe", &()).await {
+            Err(zbus::Error::MethodError(name, ..)) if name.ends_with(".AlreadySubscribed") => {}
+            other => drop(other?),
+        }
+        let rule = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .sender(NAME)
+            .path(PATH)
+            .interface(MANAGER)
+            .member("JobRemoved")
+            .build()?;
+        // Room for every end to arrive while jobs are still being queued.
+        let room = NonZeroUsize::new(4 * units.len() + 64);
+        let mut ends = MessageStream::for_match_rule(rule, &self.connection, room).await?;
+        let mut outcomes = Vec::with_capacity(units.len());
+        let mut waiting: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, unit) in units.iter().enumerate() {
+            if verb == Verb::Start {
+                // Fails for a unit that is not loaded, which then has nothing to reset.
+                let _ = self.call("ResetFailedUnit", &(unit.as_str(),)).await;
+            }
+            match self.call(verb.method(), &(unit.as_str(), "replace")).await {
+                Ok(reply) => {
+                    let job: OwnedObjectPath = reply.body().deserialize()?;
+                    waiting.insert(job.to_string(), index);
+                    outcomes.push(Outcome::Waiting);
+                }
+                Err(zbus::Error::MethodError(name, ..)) if verb == Verb::Stop && name.ends_with(".NoSuchUnit") => {
+                    outcomes.push(Outcome::Ended("done".to_owned()));
+                }
+                Err(error @ zbus::Error::MethodError(..)) => outcomes.push(Outcome::Refused(describe(&error))),
+                Err(error) => return Err(error),
+            }
+        }
+        while !waiting.is_empty() {
+            let next = poll_fn(|context| Pin::new(&mut ends).poll_next(context));
+            let Ok(message) = timeout_at(deadline, next).await else { break };
+            let Some(message) = message else {
+                return Err(zbus::Error::Failure("the bus closed the connection".to_owned()));
+            };
+            let (_, job, _, result): (u32, OwnedObjectPath, String, String) = message?.body().deserialize()?;
+            if let Some(index) = waiting.remove(job.as_str()) {
+                outcomes[index] = Outcome::Ended(result);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn cause(&self, unit: &UnitName) -> Cause {
+        let ask = async {
+            let reply = self.call("GetUnit", &(unit.as_str(),)).await?;
+            let path: OwnedObjectPath = reply.body().deserialize()?;
+            let reply = self.call_at(path.as_str(), PROPERTIES, "GetAll", &(SERVICE,), CALL).await?;
+            let all: BTreeMap<String, OwnedVariant> = reply.body().deserialize()?;
+            let word = |key: &str| all.get(key).map(text).unwrap_or_default();
+            let number = |key: &str| all.get(key).and_then(|value| i32::try_from(value).ok()).unwrap_or_default();
+            Ok::<_, zbus::Error>(Cause {
+                result: word("Result"),
+                code: number("ExecMainCode"),
+                status: number("ExecMainStatus"),
+                text: word("StatusText"),
+            })
+        };
+        // The cause explains another error: without it that one still stands.
+        ask.await.unwrap_or_default()
+    }
+
+    fn run_jobs(&self, verb: Verb, units: &[UnitName], bound: Duration) -> Vec<Result<(), ManagerError>> {
+        if units.is_empty() {
+            return Vec::new();
+        }
+        self.runtime.block_on(async {
+            let outcomes = match self.jobs(verb, units, Instant::now() + bound).await {
+                Ok(outcomes) => outcomes,
+                Err(error) => {
+                    let each = |unit: &UnitName| Err(unreachable(&error, format!("{} {unit}", verb.word())));
+                    return units.iter().map(each).collect();
+                }
+            };
+            let mut results = Vec::with_capacity(units.len());
+            for (unit, outcome) in units.iter().zip(outcomes) {
+                results.push(match outcome {
+                    Outcome::Ended(result) if result == "done" => Ok(()),
+                    Outcome::Ended(result) => Err(self.cause(unit).await.error(verb.word(), unit, &result)),
+                    Outcome::Refused(message) => Err(ManagerError::new(
+                        format!("{} {unit}", verb.word()),
+                        message,
+                        format!("look at `systemctl --user status {unit}`"),
+                    )),
+                    Outcome::Waiting => Err(ManagerError::new(
+                        format!("{} {unit}", verb.word()),
+                        format!("systemd was still at it after {bound:?}"),
+                        format!("it goes on by itself; `systemctl --user status {unit}` shows how far it is"),
+                    )),
+                });
+            }
+            results
+        })
+    }
+}
+
+/// What is asked of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Start,
+    Stop,
+}
+
+impl Verb {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Start => "StartUnit",
+            Self::Stop => "StopUnit",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// How a job stands.
+enum Outcome {
+    Waiting,
+    /// With the job's result, `done` when it succeeded.
+    Ended(String),
+    /// It was never queued.
+    Refused(String),
+}
+
+fn text(value: &OwnedVariant) -> String {
+    <&str>::try_from(value).unwrap_or_default().to_owned()
+}
+
+/// The sentence of an error, without the bus's name for it where there is one.
+fn describe(error: &zbus::Error) -> String {
+    match error {
+        zbus::Error::MethodError(_, Some(text), _) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn unreachable(error: &zbus::Error, action: impl Into<String>) -> ManagerError {
+    ManagerError::new(
+        action,
+        describe(error),
+        "is the user manager running? `systemctl --user status` tells; `fleet doctor` looks at the rest",
+    )
+}
+
+impl ServiceManager for SystemdManager {
+    fn kind(&self) -> ManagerKind {
+        ManagerKind::Systemd
+    }
+
+    fn observe(&self, fleet: &FleetId) -> Result<Vec<UnitState>, ManagerError> {
+        let states: [&str; 0] = [];
+        let ask = async {
+            let reply = self.call("ListUnitsByPatterns", &(&states[..], &patterns(fleet)[..])).await?;
+            reply.body().deserialize::<Vec<Listed>>()
+        };
+        let units = self.runtime.block_on(ask).map_err(|error| unreachable(&error, "list the fleet's units"))?;
+        let mut units: Vec<UnitState> = units
+            .iter()
+            .filter_map(|(name, _, load, active, sub, ..)| listed(fleet, name, load, active, sub))
+            .collect();
+        units.sort_by(|a, b| a.unit.cmp(&b.unit));
+        Ok(units)
+    }
+
+    fn reload(&self) -> Result<(), ManagerError> {
+        self.runtime
+            .block_on(self.call_at(PATH, MANAGER, "Reload", &(), RELOAD))
+            .map(drop)
+            .map_err(|error| unreachable(&error, "make systemd read its unit files again"))
+    }
+
+    fn start_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>> {
+        self.run_jobs(Verb::Start, units, timeout)
+    }
+
+    fn stop_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>> {
+        self.run_jobs(Verb::Stop, units, timeout)
+    }
+}

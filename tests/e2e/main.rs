@@ -1,0 +1,1 @@
+//! fleet against real service managers, started by the tests themselves.

@@ -1,0 +1,8 @@
+//! The small adapters to the machine, against the machine.
+
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "tests reach outside")]
+
+mod files;
+mod local;
+mod lock;
+mod process;
