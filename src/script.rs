@@ -14,7 +14,7 @@ pub const FORMAT: u32 = 1;
 pub const IGNORABLE: &[&str] = &["TERM", "HUP", "INT", "QUIT"];
 
 /// Signals that `die` takes: their default action ends the process. Without `SIG`.
-pub const DEADLY: &[&str] = &["TERM", "KILL", "HUP", "INT", "QUIT", "ABRT", "SEGV", "USR1", "USR2", "PIPE"];
+pub const DEADLY: &[&str] = &["TERM", "KILL", "HUP", "INT", "QUIT", "ABRT", "SEGV", "USR1", "USR2"];
 
 /// A script file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub enum Step {
     Fatal { text: String },
     /// Does `steps` `times` times.
     Repeat { times: u32, steps: Vec<Step> },
-    /// Takes no input and writes nothing, for ever. Signals still end it.
+    /// Takes no input and writes nothing more, for ever. SIGTERM still ends it.
     Hang,
     /// Ignores a signal of [`IGNORABLE`] from here on.
     Ignore { signal: String },

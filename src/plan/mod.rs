@@ -177,10 +177,8 @@ pub fn plan(
     let own: Vec<&Artifact> = artifacts.iter().filter(|artifact| artifact.owner == Owner::Fleet).collect();
     let files = files::changes(&own, &ledger.files, &ledger.expected, live, &fleet.id, &mut conflicts);
     let links = files::link_changes(&fleet_links(fleet, manager), &ledger.links, live);
-    let is_unit = |change: &FileChange| change.is_unit();
-    let reload = files.iter().any(is_unit)
-        || !links.is_empty()
-        || agents.iter().any(|agent| agent.files.iter().any(is_unit) || !agent.links.is_empty());
+    // Links matter at boot only, so they need no reload.
+    let reload = files.iter().chain(agents.iter().flat_map(|agent| &agent.files)).any(FileChange::is_unit);
     let mut notes = fleet.notes.clone();
     for (name, host) in &fleet.elsewhere {
         notes.push(format!("{name} belongs to host {host} and is not applied here"));
@@ -203,7 +201,7 @@ pub fn plan(
         links,
         agents,
         refresh: live.stale_binaries.clone(),
-        reload: reload && manager == ManagerKind::Systemd || moves_from == Some(ManagerKind::Systemd),
+        reload,
         conflicts,
         notes,
         known_agents: ledger.agents.len(),

@@ -4,7 +4,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 
 /// Shapes of tokens that services hand out. A shape is listed when its prefix makes a false alarm unlikely.
 const SHAPES: &str = concat!(
-    r"sk-[A-Za-z0-9_-]{20,}",
+    r"\b(?:sk-[A-Za-z0-9_-]{20,}",
     r"|gh[pousr]_[A-Za-z0-9]{20,}",
     r"|github_pat_[A-Za-z0-9_]{20,}",
     r"|glpat-[A-Za-z0-9_-]{16,}",
@@ -16,7 +16,7 @@ const SHAPES: &str = concat!(
     r"|hf_[A-Za-z0-9]{25,}",
     r"|syt_[A-Za-z0-9_]{20,}",
     r"|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    r")|(?:-----BEGIN [A-Z ]*PRIVATE KEY-----)",
 );
 
 /// Endings of variable names whose value is a secret.
