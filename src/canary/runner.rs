@@ -378,9 +378,12 @@ fn spin(slice: Duration) {
 
 /// `90000` as `1m30s`.
 fn duration(ms: u64) -> String {
-    let (seconds, rest) = (ms / 1000, ms % 1000);
-    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (rest, "ms")];
-    let text: String =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    let seconds = ms / 1000;
+    let mut text = String::new();
+    for (count, unit) in [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (ms % 1000, "ms")] {
+        if count > 0 {
+            text = format!("{text}{count}{unit}");
+        }
+    }
     if text.is_empty() { "0s".to_owned() } else { text }
 }

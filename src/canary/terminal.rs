@@ -12,6 +12,7 @@ pub struct Terminal {
     before: Termios,
 }
 
+#[allow(clippy::unused_self, reason = "only who has the terminal may use it")]
 impl Terminal {
     /// Switches raw mode and bracketed paste on.
     ///
@@ -29,7 +30,6 @@ impl Terminal {
     }
 
     /// Writes all of `text`. A terminal that is gone takes nothing and is no error: a hang-up is told by the input.
-    #[allow(clippy::unused_self, reason = "only an open terminal is written to")]
     pub fn write(&mut self, text: &str) {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
@@ -42,7 +42,6 @@ impl Terminal {
     }
 
     /// What arrived, at least one byte. Empty when the terminal is gone.
-    #[allow(clippy::unused_self, reason = "only an open terminal is read")]
     pub fn read(&mut self) -> Vec<u8> {
         let mut buffer = vec![0; 4096];
         let length = nix::unistd::read(io::stdin().as_fd(), &mut buffer).unwrap_or(0);
@@ -51,7 +50,6 @@ impl Terminal {
     }
 
     /// Its width, 80 where the terminal does not say.
-    #[allow(clippy::unused_self, reason = "only an open terminal has a width")]
     pub fn columns(&self) -> usize {
         let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
         // SAFETY: TIOCGWINSZ writes one `winsize`, and `size` is one.

@@ -118,10 +118,11 @@ fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: b
     if live.is_backing_off(&agent.name) {
         return Verdict::note("failed; systemd starts it again after its delay");
     }
-    let Some(exit) = live.exits.get(&agent.name) else {
-        let gone = live.vanished.contains(&agent.name);
-        return start(if gone { "its process is gone without an exit record" } else { "it does not run" }.to_owned());
-    };
+    // The run record outlives a shim that was killed; the exit record beside it is then of an earlier run.
+    if live.vanished.contains(&agent.name) {
+        return start("its process is gone without an exit record".to_owned());
+    }
+    let Some(exit) = live.exits.get(&agent.name) else { return start("it does not run".to_owned()) };
     if changed {
         return start(format!("changed since it ended ({})", ending(exit)));
     }

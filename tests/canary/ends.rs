@@ -20,6 +20,7 @@ fn it_exits_with_the_scripts_code_and_leaves_a_clean_terminal() {
     let screen = canary.pty.screen();
     assert_eq!(screen.lines, ["again", "again"]);
     assert!(!screen.modes.contains(TermMode::BRACKETED_PASTE));
+    assert!(!canary.pty.is_raw());
 }
 
 #[test]

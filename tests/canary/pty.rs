@@ -100,6 +100,13 @@ impl Pty {
         self.term.resize(TermSize::new(columns.into(), rows.into()));
     }
 
+    /// Whether the program has switched line editing or echo off.
+    pub fn is_raw(&self) -> bool {
+        use nix::sys::termios::{LocalFlags, tcgetattr};
+        let cooked = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
+        !tcgetattr(&self.master).unwrap().local_flags.contains(cooked)
+    }
+
     pub fn screen(&self) -> Screen {
         let grid = self.term.grid();
         let mut lines: Vec<String> = (0..i32::try_from(grid.screen_lines()).unwrap())

@@ -1,0 +1,441 @@
+//! Carries out a plan, effect by effect. The ledger is saved after each step; a failure stops that agent's remaining
+//! steps, not the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::idle::{self, RestartMode};
+use super::managers::Chosen;
+use super::outcome::{Outcome, Report};
+use super::state::State;
+use super::{ApplyError, binaries, observe, verify};
+use crate::ids::{AgentName, UnitName};
+use crate::manifest::Manifest;
+use crate::plan::files::{FileChange, LinkChange};
+use crate::plan::ledger::LedgerAgent;
+use crate::plan::{Action, AgentPlan, Desired, Ledger, Plan, Process, waves};
+use crate::render::Artifact;
+use crate::resolve::Fleet;
+use crate::shim::client;
+use crate::system::fs;
+use crate::system::service::{ManagerKind, ServiceManager};
+
+/// Longest wait for one unit to come up. The shim is up when the agent has been started, not when it is ready.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+/// systemd and the shim get this much longer than the agent's own stop time-out.
+const STOP_MARGIN: Duration = Duration::from_secs(15);
+/// Longest wait for a shim's answer.
+const SHIM_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the caller decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub restart: RestartMode,
+    /// Longest wait for an idle agent.
+    pub wait: Duration,
+}
+
+/// One run of `apply`.
+pub struct Apply<'a> {
+    pub state: &'a State,
+    pub fleet: &'a Fleet,
+    pub artifacts: &'a [Artifact],
+    /// The roster's bytes, kept with the generation.
+    pub roster: &'a [u8],
+    pub chosen: &'a Chosen,
+    /// The manager the agents run under now, when it is another one.
+    pub old: Option<&'a Chosen>,
+    pub options: Options,
+    /// Told what happens, for people who wait.
+    pub progress: &'a dyn Fn(&str),
+}
+
+impl std::fmt::Debug for Apply<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Apply").field("fleet", &self.fleet.id).finish_non_exhaustive()
+    }
+}
+
+impl Apply<'_> {
+    /// Carries out `plan`. The caller holds the fleet's lock.
+    ///
+    /// # Errors
+    /// When nothing was changed. Later failures are in the report.
+    pub fn run(&self, plan: &Plan, ledger: Option<Ledger>) -> Result<Report, ApplyError> {
+        let mut ledger = ledger.unwrap_or_else(|| {
+            Ledger::new(self.fleet.id.clone(), self.fleet.roster.clone(), self.chosen.manager.kind())
+        });
+        let mut report = Report { generation: plan.generation, ..Report::default() };
+        if !plan.is_empty() {
+            self.prepare(plan, &mut ledger)?;
+            self.stop_removed(plan, &mut report);
+            self.write_files(plan, &mut ledger, &mut report)?;
+            self.reload(plan, &mut report);
+            self.start_target(&ledger, &mut report);
+        }
+        self.processes(plan, &mut ledger, &mut report);
+        if !plan.is_empty() {
+            self.links(plan, &mut ledger, &mut report);
+            ledger.expected.clear();
+            ledger.generation = plan.generation + 1;
+            report.generation = ledger.generation;
+            self.state.save(&ledger)?;
+        }
+        Ok(report)
+    }
+
+    /// Everything that can fail without a trace comes first: space for the new generation, and systemd's own opinion
+    /// of the units.
+    fn prepare(&self, plan: &Plan, ledger: &mut Ledger) -> Result<(), ApplyError> {
+        binaries::refresh(&self.state.paths.bin())?;
+        fs::ensure_private_dir(&self.state.paths.state.join("agents"))?;
+        let writes: Vec<&Artifact> = plan
+            .files
+            .iter()
+            .chain(plan.agents.iter().flat_map(|agent| &agent.files))
+            .filter_map(|change| match change {
+                FileChange::Write { artifact, .. } => Some(artifact),
+                FileChange::Remove { .. } => None,
+            })
+            .collect();
+        if !writes.is_empty() {
+            let folder = self.state.save_generation(plan.generation + 1, self.roster, self.artifacts)?;
+            if plan.reload {
+                (self.progress)("checking the units");
+                verify::units(&folder.join("units"))?;
+            }
+        }
+        ledger.roster.clone_from(&self.fleet.roster);
+        ledger.manager = self.chosen.manager.kind();
+        ledger.expected = writes.iter().map(|artifact| (artifact.path.clone(), artifact.digest.clone())).collect();
+        for agent in plan.agents.iter().filter(|agent| agent.action == Action::Add) {
+            let entry = LedgerAgent {
+                desired: agent.desired,
+                unit: UnitName::agent(&self.fleet.id, &agent.name),
+                folder: self.state.paths.agent(&agent.name),
+                socket: self.state.paths.socket(&agent.name),
+                files: BTreeMap::new(),
+                links: BTreeMap::new(),
+            };
+            ledger.agents.entry(agent.name.clone()).or_insert(entry);
+        }
+        self.state.save(ledger)
+    }
+
+    fn running_manager(&self) -> &dyn ServiceManager {
+        self.old.unwrap_or(self.chosen).manager.as_ref()
+    }
+
+    fn unit(&self, agent: &AgentName) -> UnitName {
+        UnitName::agent(&self.fleet.id, agent)
+    }
+
+    fn stop_removed(&self, plan: &Plan, report: &mut Report) {
+        let names: Vec<&AgentName> =
+            plan.removed().filter(|agent| agent.process == Process::Stop).map(|agent| &agent.name).collect();
+        self.stop(&names, report);
+    }
+
+    /// Stops agents side by side; what does not end is noted as failed.
+    fn stop(&self, names: &[&AgentName], report: &mut Report) {
+        if names.is_empty() {
+            return;
+        }
+        (self.progress)(&format!("stopping {}", list(names)));
+        let timeout = names.iter().map(|name| stop_timeout(self.state.manifest(name).as_ref())).max();
+        let units: Vec<_> = names.iter().map(|name| self.unit(name)).collect();
+        let results = self.running_manager().stop_many(&units, timeout.unwrap_or(START_TIMEOUT));
+        for (name, result) in names.iter().zip(results) {
+            if let Err(error) = result {
+                report.put(name, Outcome::Failed { what: error.to_string(), help: error.help });
+            }
+        }
+    }
+
+    /// Replaces the live files.
+    ///
+    /// # Errors
+    /// When the ledger cannot be saved: fleet does not go on without knowing what it owns.
+    fn write_files(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) -> Result<(), ApplyError> {
+        for agent in &plan.agents {
+            if report.has_failed(&agent.name) || (agent.files.is_empty() && agent.action != Action::Remove) {
+                continue;
+            }
+            let mut files = ledger.agents.get(&agent.name).map(|entry| entry.files.clone()).unwrap_or_default();
+            let result = self.write_agent(agent, &mut files);
+            if let Some(entry) = ledger.agents.get_mut(&agent.name) {
+                entry.files = files;
+            }
+            match result {
+                Ok(()) if agent.action == Action::Remove => {
+                    report.put(&agent.name, Outcome::Done("removed".to_owned()));
+                    self.remove_links(&agent.links);
+                    ledger.agents.remove(&agent.name);
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    let help = error.help();
+                    report.put(&agent.name, Outcome::Failed { what: error.to_string(), help });
+                }
+            }
+            self.state.save(ledger)?;
+        }
+        let mut files = std::mem::take(&mut ledger.files);
+        let result = plan.files.iter().try_for_each(|change| write(change, &mut files));
+        ledger.files = files;
+        self.state.save(ledger)?;
+        result
+    }
+
+    fn write_agent(
+        &self,
+        agent: &AgentPlan,
+        files: &mut BTreeMap<std::path::PathBuf, crate::ids::Digest>,
+    ) -> Result<(), ApplyError> {
+        if agent.action != Action::Remove {
+            let folder = self.state.paths.agent(&agent.name);
+            fs::ensure_private_dir(&folder)?;
+            fs::ensure_private_dir(&folder.join("files"))?;
+        }
+        agent.files.iter().try_for_each(|change| write(change, files))
+    }
+
+    fn reload(&self, plan: &Plan, report: &mut Report) {
+        if !plan.reload {
+            return;
+        }
+        (self.progress)("reloading the service manager");
+        let leaving = self.old.filter(|old| old.manager.kind() == ManagerKind::Systemd);
+        let manager = leaving.unwrap_or(self.chosen).manager.as_ref();
+        if let Err(error) = manager.reload() {
+            for agent in plan.agents.iter().filter(|agent| agent.files.iter().any(FileChange::is_unit)) {
+                report.put(&agent.name, Outcome::Failed { what: error.to_string(), help: error.help.clone() });
+            }
+        }
+    }
+
+    /// The target is what a boot, and `systemctl --user stop`, act on. It is started before its links are written, so
+    /// that starting it starts no agent by itself.
+    fn start_target(&self, ledger: &Ledger, report: &mut Report) {
+        if self.chosen.manager.kind() != ManagerKind::Systemd || !observe::wants_running(ledger) {
+            return;
+        }
+        let target = UnitName::target(&self.fleet.id);
+        let active = self.chosen.manager.observe(&self.fleet.id).is_ok_and(|units| {
+            units
+                .iter()
+                .any(|state| state.unit == target && state.active == crate::system::service::ActiveState::Active)
+        });
+        if active {
+            return;
+        }
+        if let Err(error) = self.chosen.manager.start(&target, START_TIMEOUT) {
+            for name in ledger.agents.keys() {
+                report.put(name, Outcome::Skipped(format!("the fleet's target did not start: {error}")));
+            }
+        }
+    }
+
+    fn processes(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
+        for agent in plan.agents.iter().filter(|agent| agent.process == Process::Live) {
+            if !report.has_failed(&agent.name) {
+                self.tell(&agent.name, report);
+            }
+        }
+        let restarts: Vec<&AgentPlan> = plan
+            .agents
+            .iter()
+            .filter(|agent| agent.process == Process::Restart || (agent.pending && agent.process == Process::Keep))
+            .filter(|agent| !report.has_failed(&agent.name))
+            .collect();
+        let ready = self.settle_restarts(&restarts, report);
+        let chosen: BTreeSet<AgentName> = plan
+            .agents
+            .iter()
+            .filter(|agent| agent.process == Process::Start || ready.contains(&agent.name))
+            .filter(|agent| !report.has_failed(&agent.name))
+            .map(|agent| agent.name.clone())
+            .collect();
+        for wave in waves::waves(self.fleet, &chosen) {
+            self.start_wave(&wave, &ready, report);
+        }
+        for agent in &plan.agents {
+            if agent.action == Action::Add || agent.action == Action::Change {
+                let done = if agent.process == Process::Keep { "files written" } else { agent.process.word() };
+                if !report.agents.contains_key(&agent.name) {
+                    report.put(&agent.name, Outcome::Done(done.to_owned()));
+                }
+            }
+            if let Some(entry) = ledger.agents.get_mut(&agent.name) {
+                entry.desired = agent.desired;
+            }
+        }
+    }
+
+    fn tell(&self, name: &AgentName, report: &mut Report) {
+        match client::reload(&self.state.paths.socket(name), SHIM_TIMEOUT) {
+            Ok(()) => report.put(name, Outcome::Done("live".to_owned())),
+            Err(error) => {
+                let what = format!("its shim did not take the new policy: {error}");
+                report.put(name, Outcome::Failed { what, help: Some("run `fleet apply` again".to_owned()) });
+            }
+        }
+    }
+
+    /// Decides which restarts happen now; the others are noted for later.
+    fn settle_restarts(&self, restarts: &[&AgentPlan], report: &mut Report) -> BTreeSet<AgentName> {
+        let names: Vec<&AgentName> = restarts.iter().map(|agent| &agent.name).collect();
+        let mut ready = BTreeSet::new();
+        for (name, verdict) in idle::await_idle(self.state, &names, self.options, self.progress) {
+            match verdict {
+                Ok(()) => {
+                    ready.insert(name.clone());
+                }
+                Err(why) => {
+                    let path = self.state.pending_path(name);
+                    let text = serde_json::json!({ "format": crate::manifest::FORMAT, "agent": name, "reason": why });
+                    let noted =
+                        fs::ensure_private_dir(path.parent().unwrap_or(&self.state.paths.state)).and_then(|()| {
+                            if path.is_file() {
+                                Ok(())
+                            } else {
+                                fs::write_atomic(&path, format!("{text}\n").as_bytes(), 0o600)
+                            }
+                        });
+                    match noted {
+                        Ok(()) => report.put(name, Outcome::Pending(why)),
+                        Err(error) => {
+                            report.put(name, Outcome::Failed { what: error.to_string(), help: error.help });
+                        }
+                    }
+                }
+            }
+        }
+        ready
+    }
+
+    fn start_wave(&self, wave: &[AgentName], restarts: &BTreeSet<AgentName>, report: &mut Report) {
+        let mut locks = Vec::new();
+        let mut held: Vec<&AgentName> = Vec::new();
+        for name in wave {
+            match self.state.lock_agent(name, "fleet apply") {
+                Ok(lock) => {
+                    locks.push(lock);
+                    held.push(name);
+                }
+                Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
+            }
+        }
+        let stops: Vec<&AgentName> = held.iter().copied().filter(|name| restarts.contains(*name)).collect();
+        self.stop(&stops, report);
+        held.retain(|name| !report.has_failed(name));
+        if held.is_empty() {
+            return;
+        }
+        (self.progress)(&format!("starting {}", list(&held)));
+        let units: Vec<_> = held.iter().map(|name| self.unit(name)).collect();
+        for (name, result) in held.iter().zip(self.chosen.manager.start_many(&units, START_TIMEOUT)) {
+            match result {
+                Ok(()) => {
+                    let _ = fs::remove_file_if_present(&self.state.pending_path(name));
+                    let word = if restarts.contains(*name) { "restarted" } else { "started" };
+                    report.put(name, Outcome::Done(word.to_owned()));
+                }
+                Err(error) => {
+                    let help = error.help.clone();
+                    report.put(name, Outcome::Failed { what: error.to_string(), help });
+                }
+            }
+        }
+    }
+
+    fn links(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
+        for agent in &plan.agents {
+            let Some(entry) = ledger.agents.get_mut(&agent.name) else { continue };
+            if let Err(error) = change_links(&agent.links, &mut entry.links) {
+                report.put(&agent.name, Outcome::Failed { what: error.to_string(), help: error.help });
+            }
+        }
+        let mut links = std::mem::take(&mut ledger.links);
+        if let Err(error) = change_links(&plan.links, &mut links) {
+            for name in ledger.agents.keys() {
+                report.put(name, Outcome::Failed { what: error.to_string(), help: error.help.clone() });
+            }
+        }
+        ledger.links = links;
+    }
+
+    fn remove_links(&self, links: &[LinkChange]) {
+        let mut gone = BTreeMap::new();
+        // A link that stays is found again by the next plan.
+        let _ = change_links(links, &mut gone);
+    }
+}
+
+/// One file, and what the ledger knows of it.
+pub(super) fn write(
+    change: &FileChange,
+    files: &mut BTreeMap<std::path::PathBuf, crate::ids::Digest>,
+) -> Result<(), ApplyError> {
+    match change {
+        FileChange::Write { artifact, .. } => {
+            if let Some(parent) = artifact.path.parent() {
+                std::fs::create_dir_all(parent).map_err(|error| fs::FsError::io("make", parent, &error))?;
+            }
+            fs::write_atomic(&artifact.path, artifact.text.as_bytes(), artifact.mode())?;
+            files.insert(artifact.path.clone(), artifact.digest.clone());
+        }
+        FileChange::Remove { path, .. } => {
+            fs::remove_file_if_present(path)?;
+            files.remove(path);
+        }
+    }
+    Ok(())
+}
+
+/// Writes or removes links, and what the ledger knows of them.
+pub(super) fn change_links(
+    changes: &[LinkChange],
+    links: &mut BTreeMap<std::path::PathBuf, std::path::PathBuf>,
+) -> Result<(), fs::FsError> {
+    for change in changes {
+        match change {
+            LinkChange::Write { path, to } => {
+                if let Some(parent) = path.parent() {
+                    std::fs::create_dir_all(parent).map_err(|error| fs::FsError::io("make", parent, &error))?;
+                }
+                fs::write_symlink(path, to)?;
+                links.insert(path.clone(), to.clone());
+            }
+            LinkChange::Remove { path } => {
+                fs::remove_symlink(path)?;
+                links.remove(path);
+                // The folder goes with its last link; systemd makes it again when a user enables something.
+                if let Some(parent) = path.parent() {
+                    let _ = std::fs::remove_dir(parent);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How long an agent's stop may take: its own time-out and a margin.
+pub(super) fn stop_timeout(manifest: Option<&Manifest>) -> Duration {
+    let own = manifest.map_or(20_000, |manifest| manifest.policy.stop_timeout_ms);
+    Duration::from_millis(own) + STOP_MARGIN
+}
+
+fn list(names: &[&AgentName]) -> String {
+    match names {
+        [one] => one.to_string(),
+        [first, .., last] if names.len() > 3 => format!("{} agents, {first} to {last}", names.len()),
+        more => more.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Whether the ledger's desired state of an agent is `wanted`.
+#[must_use]
+pub fn is_desired(ledger: &Ledger, agent: &AgentName, wanted: Desired) -> bool {
+    ledger.agents.get(agent).is_some_and(|entry| entry.desired == wanted)
+}

@@ -1,0 +1,131 @@
+//! What is true on the machine now, as a plan needs it: one request to the manager, one small file per agent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::ApplyError;
+use super::binaries;
+use super::state::State;
+use crate::ids::{AgentName, Digest};
+use crate::plan::live::{Live, LiveFile, LiveUnit};
+use crate::plan::{Desired, Ledger};
+use crate::render::{Artifact, unit};
+use crate::system::proc;
+use crate::system::service::ServiceManager;
+
+/// Largest file that is compared, in bytes; a larger one is not fleet's.
+const FILE_CAP: u64 = 8 << 20;
+
+/// Looks at everything `artifacts` and `ledger` name.
+///
+/// # Errors
+/// When the manager does not answer: without it nobody knows who runs.
+pub fn observe(
+    state: &State,
+    artifacts: &[Artifact],
+    ledger: Option<&Ledger>,
+    manager: &dyn ServiceManager,
+) -> Result<Live, ApplyError> {
+    let mut live = Live { stale_binaries: binaries::stale(&state.paths.bin()), ..Live::default() };
+    let empty = BTreeMap::new();
+    let written = ledger.map_or(&empty, |ledger| &ledger.files).keys();
+    let agents = ledger.iter().flat_map(|ledger| ledger.agents.values());
+    let paths: BTreeSet<&PathBuf> = artifacts
+        .iter()
+        .map(|artifact| &artifact.path)
+        .chain(written)
+        .chain(agents.clone().flat_map(|agent| agent.files.keys()))
+        .collect();
+    for path in paths {
+        if let Some(file) = file(path) {
+            live.files.insert(path.clone(), file);
+        }
+    }
+    live.links = links(state, artifacts, ledger);
+    for unit in manager.observe(&state.fleet)? {
+        if let Some(agent) = unit.unit.agent_of(&state.fleet) {
+            live.units.insert(agent, LiveUnit { active: unit.active, sub: unit.sub });
+        }
+    }
+    let boot = boot_time();
+    for name in agent_names(artifacts, ledger) {
+        if let Some(run) = state.run(&name) {
+            if proc::is_alive(&run.shim) {
+                live.runs.insert(name.clone(), run);
+            } else {
+                live.vanished.insert(name.clone());
+            }
+        }
+        // An exit before this boot says nothing of what the agent should do now.
+        let since_boot = |ended: &str| match (ended.parse::<jiff::Timestamp>(), boot) {
+            (Ok(ended), Some(boot)) => ended >= boot,
+            _ => true,
+        };
+        if let Some(exit) = state.exit(&name).filter(|exit| since_boot(&exit.ended)) {
+            live.exits.insert(name.clone(), exit);
+        }
+        if let Some(manifest) = state.manifest(&name) {
+            live.manifests.insert(name.clone(), manifest);
+        }
+        if state.pending_path(&name).is_file() {
+            live.pending.insert(name);
+        }
+    }
+    Ok(live)
+}
+
+/// When this machine booted.
+fn boot_time() -> Option<jiff::Timestamp> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    jiff::Timestamp::from_second(seconds).ok()
+}
+
+fn agent_names(artifacts: &[Artifact], ledger: Option<&Ledger>) -> BTreeSet<AgentName> {
+    let compiled = artifacts.iter().filter_map(|artifact| match &artifact.owner {
+        crate::render::Owner::Agent(name) => Some(name.clone()),
+        crate::render::Owner::Fleet => None,
+    });
+    compiled.chain(ledger.iter().flat_map(|ledger| ledger.agents.keys().cloned())).collect()
+}
+
+fn file(path: &Path) -> Option<LiveFile> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    if !metadata.is_file() {
+        let what = if metadata.is_symlink() { "a link" } else { "no plain file" };
+        return Some(LiveFile::Other(what.to_owned()));
+    }
+    if metadata.len() > FILE_CAP {
+        return Some(LiveFile::Other("too large".to_owned()));
+    }
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let unit = path.extension().is_some_and(|e| e == "service" || e == "target" || e == "slice");
+            let marked = unit.then(|| unit::marked_fleet(&String::from_utf8_lossy(&bytes))).flatten();
+            Some(LiveFile::File { digest: Digest::of(&bytes), marked })
+        }
+        Err(error) => Some(LiveFile::Other(error.to_string())),
+    }
+}
+
+/// The links that this fleet has or may want.
+fn links(state: &State, artifacts: &[Artifact], ledger: Option<&Ledger>) -> BTreeMap<PathBuf, PathBuf> {
+    let mut paths: BTreeSet<PathBuf> = BTreeSet::new();
+    if let Some(ledger) = ledger {
+        paths.extend(ledger.links.keys().cloned());
+        paths.extend(ledger.agents.values().flat_map(|agent| agent.links.keys().cloned()));
+    }
+    let target = crate::ids::UnitName::target(&state.fleet);
+    paths.insert(state.paths.wants("default.target", &target));
+    for name in agent_names(artifacts, ledger) {
+        let unit = crate::ids::UnitName::agent(&state.fleet, &name);
+        paths.insert(state.paths.wants(target.as_str(), &unit));
+    }
+    paths.into_iter().filter_map(|path| Some((path.clone(), std::fs::read_link(&path).ok()?))).collect()
+}
+
+/// Whether the ledger wants any agent to run.
+#[must_use]
+pub fn wants_running(ledger: &Ledger) -> bool {
+    ledger.agents.values().any(|agent| agent.desired == Desired::Running)
+}

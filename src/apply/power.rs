@@ -1,0 +1,135 @@
+//! `start`, `stop` and `restart`: the desired state by hand.
+
+use std::time::Duration;
+
+use super::ApplyError;
+use super::execute::{change_links, stop_timeout};
+use super::managers::Chosen;
+use super::outcome::{Outcome, Report};
+use super::state::State;
+use crate::ids::{AgentName, UnitName};
+use crate::plan::files::LinkChange;
+use crate::plan::{Desired, Ledger};
+use crate::system::fs;
+use crate::system::service::ManagerKind;
+
+/// Longest wait for one unit to come up.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Start,
+    Stop,
+    Restart,
+}
+
+impl Verb {
+    /// The word on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Start => "started",
+            Self::Stop => "stopped",
+            Self::Restart => "restarted",
+        }
+    }
+}
+
+/// Does `verb` to `agents`, which the ledger knows, wave by wave. The caller holds the fleet's lock.
+///
+/// # Errors
+/// When the ledger cannot be saved. What happens to single agents is in the report.
+pub fn run(
+    state: &State,
+    chosen: &Chosen,
+    ledger: &mut Ledger,
+    waves: &[Vec<AgentName>],
+    verb: Verb,
+) -> Result<Report, ApplyError> {
+    let mut report = Report { generation: ledger.generation, ..Report::default() };
+    let mut order: Vec<&Vec<AgentName>> = waves.iter().collect();
+    if verb == Verb::Stop {
+        order.reverse();
+    }
+    for wave in order {
+        // The wish is written before it is carried out: a crash in between leaves the machine to be brought along by
+        // the next apply, never an agent that comes back although it was stopped.
+        for name in wave {
+            want(state, chosen, ledger, name, verb)?;
+        }
+        state.save(ledger)?;
+        carry_out(state, chosen, wave, verb, &mut report);
+    }
+    Ok(report)
+}
+
+fn want(state: &State, chosen: &Chosen, ledger: &mut Ledger, name: &AgentName, verb: Verb) -> Result<(), ApplyError> {
+    let autostart = state.manifest(name).is_none_or(|manifest| manifest.policy.autostart);
+    let Some(entry) = ledger.agents.get_mut(name) else { return Ok(()) };
+    entry.desired = if verb == Verb::Stop { Desired::Held } else { Desired::Running };
+    if chosen.manager.kind() == ManagerKind::Systemd {
+        let unit = UnitName::agent(&state.fleet, name);
+        let path = state.paths.wants(UnitName::target(&state.fleet).as_str(), &unit);
+        let change = if entry.desired == Desired::Running && autostart {
+            LinkChange::Write { path, to: std::path::PathBuf::from("..").join(unit.as_str()) }
+        } else {
+            LinkChange::Remove { path }
+        };
+        change_links(&[change], &mut entry.links)?;
+    }
+    Ok(())
+}
+
+fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, report: &mut Report) {
+    let mut locks = Vec::new();
+    let mut names: Vec<&AgentName> = Vec::new();
+    for name in wave {
+        match state.lock_agent(name, verb.word()) {
+            Ok(lock) => {
+                locks.push(lock);
+                names.push(name);
+            }
+            Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
+        }
+    }
+    let unit = |name: &&AgentName| UnitName::agent(&state.fleet, name);
+    if verb != Verb::Start && !names.is_empty() {
+        let timeout = names.iter().map(|name| stop_timeout(state.manifest(name).as_ref())).max();
+        let units: Vec<_> = names.iter().map(unit).collect();
+        let results = chosen.manager.stop_many(&units, timeout.unwrap_or(START_TIMEOUT));
+        note(&names, results, verb, report);
+        names.retain(|name| !report.has_failed(name));
+    }
+    if verb != Verb::Stop && !names.is_empty() {
+        let units: Vec<_> = names.iter().map(unit).collect();
+        let results = chosen.manager.start_many(&units, START_TIMEOUT);
+        note(&names, results, verb, report);
+    }
+    for name in names.iter().filter(|name| !report.has_failed(name)) {
+        let _ = fs::remove_file_if_present(&state.pending_path(name));
+    }
+}
+
+fn note(
+    names: &[&AgentName],
+    results: Vec<Result<(), crate::system::service::ManagerError>>,
+    verb: Verb,
+    report: &mut Report,
+) {
+    for (name, result) in names.iter().zip(results) {
+        let outcome = match result {
+            Ok(()) => Outcome::Done(verb.done().to_owned()),
+            Err(error) => Outcome::Failed { what: error.to_string(), help: error.help },
+        };
+        report.put(name, outcome);
+    }
+}

@@ -1,0 +1,135 @@
+//! What only this machine can tell about a resolved fleet: programs, folders, secrets. Reported with the roster's places.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::{AccessFlags, access};
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::manifest::SecretSource;
+use crate::resolve::{Agent, Fleet};
+use crate::system::process::{self, Invocation};
+use crate::system::service::ManagerKind;
+
+/// Longest wait for the manager's environment.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Looks every agent over.
+pub fn check(fleet: &Fleet, manager: ManagerKind, diagnostics: &mut Diagnostics) {
+    let mut variables = None;
+    for agent in &fleet.agents {
+        program(agent, diagnostics);
+        folder(agent, diagnostics);
+        for secret in &agent.secrets {
+            let absent = match &secret.from {
+                SecretSource::File(path) => std::fs::File::open(path).err().map(|error| {
+                    (
+                        format!("the secret `{}` cannot be read: {}: {error}", secret.name, path.display()),
+                        "write the file (mode 0600)".to_owned(),
+                    )
+                }),
+                SecretSource::Env(name) => {
+                    let known = variables.get_or_insert_with(|| environment(manager));
+                    (!known.contains(name)).then(|| absent_variable(&secret.name, name, manager))
+                }
+            };
+            if let Some((message, help)) = absent {
+                // A warning: the value may be put there before the agent starts, and a plan must not need secrets.
+                diagnostics
+                    .report(Diagnostic::warning(Code::SecretAbsent, message).at(agent.span, "needed by").help(help));
+            }
+        }
+    }
+}
+
+fn absent_variable(secret: &str, name: &str, manager: ManagerKind) -> (String, String) {
+    match manager {
+        ManagerKind::Systemd => (
+            format!("the secret `{secret}` is not there: the systemd user manager has no variable {name}"),
+            format!("run `systemctl --user import-environment {name}`, or use from=\"file:PATH\""),
+        ),
+        ManagerKind::Local => (
+            format!("the secret `{secret}` is not there: this shell has no variable {name}"),
+            format!("export {name} before `fleet apply`, or use from=\"file:PATH\""),
+        ),
+    }
+}
+
+/// Names of the variables that the service manager would pass on.
+fn environment(manager: ManagerKind) -> BTreeSet<String> {
+    match manager {
+        ManagerKind::Local => std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),
+        ManagerKind::Systemd => {
+            let argv = ["systemctl", "--user", "show-environment"];
+            let Ok(finished) = process::run(&Invocation::new(argv, TIMEOUT)) else { return BTreeSet::new() };
+            let text = String::from_utf8_lossy(&finished.stdout).into_owned();
+            text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name.to_owned()).collect()
+        }
+    }
+}
+
+fn program(agent: &Agent, diagnostics: &mut Diagnostics) {
+    // The canary's program is the copy of fleet that apply itself puts there.
+    if agent.runtime == "canary" {
+        return;
+    }
+    let Some(name) = agent.argv.first() else { return };
+    if find(name, &agent.search, &agent.dir).is_some() {
+        return;
+    }
+    let folders: Vec<_> = agent.search.iter().map(|folder| folder.display().to_string()).collect();
+    let message = format!("`{name}` is not on the path of agent `{}`", agent.name);
+    let elsewhere = std::env::var_os("PATH").and_then(|path| crate::system::proc::find_program(name, &path));
+    let help = match elsewhere.as_deref().and_then(Path::parent) {
+        Some(folder) if !name.contains('/') => {
+            format!("your shell finds it in {0}: add `path \"{0}\"` to the agent or to `defaults`", folder.display())
+        }
+        _ => format!("install it, or add `path \"FOLDER\"`; looked in {}", folders.join(":")),
+    };
+    diagnostics.report(Diagnostic::error(Code::ProgramNotFound, message).at(agent.span, "starts it").help(help));
+}
+
+fn find(name: &str, search: &[PathBuf], dir: &Path) -> Option<PathBuf> {
+    let runs = |path: PathBuf| (path.is_file() && access(&path, AccessFlags::X_OK).is_ok()).then_some(path);
+    if name.contains('/') {
+        return runs(dir.join(name));
+    }
+    search.iter().find_map(|folder| runs(folder.join(name)))
+}
+
+fn folder(agent: &Agent, diagnostics: &mut Diagnostics) {
+    let dir = agent.dir.display();
+    let problem = match std::fs::metadata(&agent.dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some((
+            format!("the working folder of agent `{}` does not exist: {dir}", agent.name),
+            format!("mkdir -p '{dir}', or correct `dir` or `workspace`"),
+        )),
+        Err(error) => Some((
+            format!("the working folder of agent `{}` cannot be used: {dir}: {error}", agent.name),
+            String::new(),
+        )),
+        Ok(metadata) if !metadata.is_dir() => Some((
+            format!("the working folder of agent `{}` is not a folder: {dir}", agent.name),
+            "correct `dir` or `workspace`".to_owned(),
+        )),
+        Ok(_) if access(&agent.dir, AccessFlags::R_OK | AccessFlags::X_OK).is_err() => Some((
+            format!("the working folder of agent `{}` may not be entered: {dir}", agent.name),
+            format!("chmod u+rx '{dir}'"),
+        )),
+        Ok(_) => None,
+    };
+    if let Some((message, help)) = problem {
+        diagnostics.report(Diagnostic::error(Code::NoFolder, message).at(agent.span, "works there").help(help));
+    } else if access(&agent.dir, AccessFlags::W_OK).is_err() {
+        let message = format!("agent `{}` may not write to its working folder: {dir}", agent.name);
+        let help = format!("chmod u+w '{dir}', or give the agent another `dir`");
+        let writes = agent.may.contains("code");
+        let diagnostic = if writes {
+            Diagnostic::error(Code::NoFolder, message)
+        } else {
+            Diagnostic::warning(Code::NoFolder, message)
+        };
+        diagnostics.report(diagnostic.at(agent.span, "works there").help(help));
+    }
+}

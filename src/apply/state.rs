@@ -1,0 +1,183 @@
+//! The fleet's state folder: its lock, its ledger, its generations.
+
+use std::path::{Path, PathBuf};
+
+use super::ApplyError;
+use crate::ids::{AgentName, FleetId};
+use crate::manifest::{ExitRecord, Manifest, RunRecord};
+use crate::plan::Ledger;
+use crate::plan::ledger;
+use crate::render::Artifact;
+use crate::resolve::Paths;
+use crate::system::fs;
+use crate::system::lock::{self, Attempt, Lock};
+
+/// Largest ledger that is read, in bytes.
+const LEDGER_CAP: u64 = 64 << 20;
+/// Largest record or manifest that is read, in bytes.
+const RECORD_CAP: u64 = 4 << 20;
+/// Generations kept.
+const GENERATIONS: usize = 10;
+
+/// The state folder of one fleet.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub fleet: FleetId,
+    pub paths: Paths,
+}
+
+impl State {
+    /// The state folder of `fleet`.
+    #[must_use]
+    pub fn new(fleet: FleetId, paths: Paths) -> Self {
+        Self { fleet, paths }
+    }
+
+    fn ledger_path(&self) -> PathBuf {
+        self.paths.state.join("ledger.json")
+    }
+
+    /// The ledger, when the fleet was ever applied.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not a ledger of this format.
+    pub fn ledger(&self) -> Result<Option<Ledger>, ApplyError> {
+        let path = self.ledger_path();
+        let Some(bytes) = fs::read_optional(&path, LEDGER_CAP)? else { return Ok(None) };
+        let parsed = Ledger::parse(&String::from_utf8_lossy(&bytes));
+        parsed.map(Some).map_err(|why| {
+            let help = format!(
+                "nothing was changed; a ledger holds what fleet owns, so do not delete it: look at {}",
+                path.display()
+            );
+            ApplyError::other(format!("{}: {why}", path.display()), help)
+        })
+    }
+
+    /// Saves the ledger durably.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, ledger: &Ledger) -> Result<(), ApplyError> {
+        Ok(fs::write_atomic(&self.ledger_path(), ledger.text().as_bytes(), 0o600)?)
+    }
+
+    /// Makes the state folder and takes the fleet's lock, which ends with this process.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or another process holds the lock.
+    pub fn lock(&self, command: &str) -> Result<Lock, ApplyError> {
+        fs::ensure_private_dir(&self.paths.state)?;
+        match lock::try_lock(&self.paths.state.join("lock"), command)? {
+            Attempt::Taken(lock) => Ok(lock),
+            Attempt::Held(holder) => Err(ApplyError::Locked { fleet: self.fleet.to_string(), holder }),
+        }
+    }
+
+    /// Takes one agent's lock: only its holder starts or stops the agent.
+    ///
+    /// # Errors
+    /// When another process holds it.
+    pub fn lock_agent(&self, agent: &AgentName, command: &str) -> Result<Lock, ApplyError> {
+        let folder = self.paths.agent(agent);
+        fs::ensure_private_dir(&folder)?;
+        match lock::try_lock(&folder.join("lock"), command)? {
+            Attempt::Taken(lock) => Ok(lock),
+            Attempt::Held(holder) => Err(ApplyError::Locked { fleet: format!("{}/{agent}", self.fleet), holder }),
+        }
+    }
+
+    fn record<T: serde::de::DeserializeOwned>(&self, agent: &AgentName, name: &str) -> Option<T> {
+        let bytes = fs::read_optional(&self.paths.agent(agent).join(name), RECORD_CAP).ok()??;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// What the shim wrote when the agent started. It may be gone since.
+    #[must_use]
+    pub fn run(&self, agent: &AgentName) -> Option<RunRecord> {
+        self.record(agent, "run.json")
+    }
+
+    /// How the last run ended.
+    #[must_use]
+    pub fn exit(&self, agent: &AgentName) -> Option<ExitRecord> {
+        self.record(agent, "exit.json")
+    }
+
+    /// The manifest on disk.
+    #[must_use]
+    pub fn manifest(&self, agent: &AgentName) -> Option<Manifest> {
+        self.record(agent, "manifest.json")
+    }
+
+    /// Where a restart that waits for a quiet moment is noted.
+    #[must_use]
+    pub fn pending_path(&self, agent: &AgentName) -> PathBuf {
+        self.paths.state.join("pending").join(format!("{agent}.json"))
+    }
+
+    /// Keeps a copy of everything an apply is about to write, for rollback, and drops the oldest. Written whole under
+    /// another name first, so a generation folder is always complete.
+    ///
+    /// # Errors
+    /// When it cannot be written; nothing of it stays then.
+    pub fn save_generation(&self, number: u64, roster: &[u8], artifacts: &[Artifact]) -> Result<PathBuf, ApplyError> {
+        let all = self.paths.state.join("generations");
+        fs::ensure_private_dir(&all)?;
+        let temporary = all.join(format!(".{number}"));
+        let folder = all.join(number.to_string());
+        let written = self.write_generation(&temporary, roster, artifacts);
+        if let Err(error) = written {
+            let _ = std::fs::remove_dir_all(&temporary);
+            return Err(error);
+        }
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::rename(&temporary, &folder).map_err(|error| fs::FsError::io("rename", &folder, &error))?;
+        self.drop_old_generations(&all);
+        Ok(folder)
+    }
+
+    fn write_generation(&self, folder: &Path, roster: &[u8], artifacts: &[Artifact]) -> Result<(), ApplyError> {
+        let _ = std::fs::remove_dir_all(folder);
+        fs::ensure_private_dir(folder)?;
+        fs::write_atomic(&folder.join("roster.kdl"), roster, 0o600)?;
+        for artifact in artifacts {
+            let relative = artifact.path.strip_prefix(&self.paths.state).ok();
+            let unit = || Path::new("units").join(artifact.path.file_name().unwrap_or_default());
+            let path = folder.join(relative.map_or_else(unit, Path::to_path_buf));
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent).map_err(|error| fs::FsError::io("make", parent, &error))?;
+            }
+            fs::write_atomic(&path, artifact.text.as_bytes(), 0o600)?;
+        }
+        Ok(())
+    }
+
+    fn drop_old_generations(&self, all: &Path) {
+        let Ok(entries) = std::fs::read_dir(all) else { return };
+        let mut numbers: Vec<u64> =
+            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+        numbers.sort_unstable();
+        for old in numbers.iter().rev().skip(GENERATIONS) {
+            let _ = std::fs::remove_dir_all(all.join(old.to_string()));
+        }
+    }
+}
+
+/// Every fleet that was applied by this user, by its folder in the state base.
+#[must_use]
+pub fn applied(state_base: &Path) -> Vec<FleetId> {
+    let Ok(entries) = std::fs::read_dir(state_base) else { return Vec::new() };
+    let mut found: Vec<FleetId> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let id = FleetId::new(entry.file_name().to_str()?).ok()?;
+            entry.path().join("ledger.json").is_file().then_some(id)
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// The ledger's own format number, re-exported for those who write one.
+pub const FORMAT: u32 = ledger::FORMAT;

@@ -1,0 +1,169 @@
+//! What is true right now, asked of the manager, the records and the shims themselves.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::ApplyError;
+use super::managers::Chosen;
+use super::observe;
+use super::state::State;
+use crate::ids::AgentName;
+use crate::plan::agents::ending;
+use crate::plan::{Desired, Ledger, Live};
+use crate::shim::client;
+use crate::shim::protocol;
+use crate::units::{ActiveState, ManagerKind};
+
+/// The number `status --json` carries.
+pub const FORMAT: u32 = 1;
+
+/// Longest wait for all shims together.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// One fleet, now.
+#[derive(Debug, Clone, Serialize)]
+pub struct FleetStatus {
+    pub format: u32,
+    pub fleet: String,
+    pub manager: ManagerKind,
+    pub roster: PathBuf,
+    pub generation: u64,
+    pub agents: Vec<AgentStatus>,
+}
+
+/// One agent, now.
+#[derive(Debug, Clone, Serialize)]
+pub struct AgentStatus {
+    pub name: AgentName,
+    pub role: Option<String>,
+    pub runtime: Option<String>,
+    pub model: Option<String>,
+    /// `starting working idle waiting-for-human rate-limited stopping stopped backing-off unknown`.
+    pub state: &'static str,
+    /// What the state rests on.
+    pub reason: String,
+    /// Since when the present run goes on, or the last one is over. RFC 3339, UTC.
+    pub since: Option<String>,
+    /// The shim's pid.
+    pub pid: Option<u32>,
+    /// Digest of the manifest it runs with.
+    pub manifest: Option<String>,
+    /// Why a restart waits, when one does.
+    pub pending: Option<String>,
+    /// Whether it is as the ledger wants it.
+    pub healthy: bool,
+    pub viewers: Option<u32>,
+}
+
+impl FleetStatus {
+    /// Whether every agent is as it shall be.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.agents.iter().all(|agent| agent.healthy)
+    }
+}
+
+/// Looks at every agent of the ledger.
+///
+/// # Errors
+/// When the manager does not answer.
+pub fn status(state: &State, ledger: &Ledger, chosen: &Chosen) -> Result<FleetStatus, ApplyError> {
+    let live = observe::observe(state, &[], Some(ledger), chosen.manager.as_ref())?;
+    let sockets: Vec<PathBuf> = ledger.agents.values().map(|entry| entry.socket.clone()).collect();
+    let answers = client::status_all(&sockets, ANSWER);
+    let agents = ledger
+        .agents
+        .iter()
+        .zip(answers)
+        .map(|((name, entry), answer)| agent(state, name, entry.desired, &live, answer))
+        .collect();
+    Ok(FleetStatus {
+        format: FORMAT,
+        fleet: ledger.fleet.to_string(),
+        manager: ledger.manager,
+        roster: ledger.roster.clone(),
+        generation: ledger.generation,
+        agents,
+    })
+}
+
+fn agent(
+    state: &State,
+    name: &AgentName,
+    desired: Desired,
+    live: &Live,
+    answer: Result<protocol::Status, client::ClientError>,
+) -> AgentStatus {
+    let manifest = live.manifests.get(name);
+    let run = live.runs.get(name);
+    let launch = run.map(|run| &run.launch).or(manifest.map(|manifest| &manifest.launch));
+    let mut status = AgentStatus {
+        name: name.clone(),
+        role: manifest.and_then(|manifest| manifest.role.clone()),
+        runtime: launch.map(|launch| launch.runtime.clone()),
+        model: launch.and_then(|launch| launch.model.clone()),
+        state: "unknown",
+        reason: String::new(),
+        since: run.map(|run| run.started.clone()),
+        pid: run.map(|run| run.shim.pid),
+        manifest: run.map(|run| run.manifest.as_str().to_owned()),
+        pending: live.pending.contains(name).then(|| pending_reason(state, name)),
+        healthy: true,
+        viewers: None,
+    };
+    if live.is_running(name) {
+        match answer {
+            Ok(now) => {
+                status.state = state_word(now.state);
+                status.reason = now.reason;
+                status.viewers = Some(now.viewers);
+            }
+            Err(error) => status.reason = format!("it runs, but its shim does not answer: {error}"),
+        }
+        status.healthy = !matches!(status.state, "unknown" if status.viewers.is_none());
+    } else {
+        at_rest(&mut status, name, desired, live);
+    }
+    status
+}
+
+fn at_rest(status: &mut AgentStatus, name: &AgentName, desired: Desired, live: &Live) {
+    let exit = live.exits.get(name).filter(|_| !live.vanished.contains(name));
+    status.state = "stopped";
+    status.since = exit.map(|exit| exit.ended.clone());
+    let unit = live.units.get(name).map(|unit| unit.active);
+    (status.reason, status.healthy) = match (desired, exit) {
+        (Desired::Held, _) => ("held: stopped on purpose, or never started".to_owned(), true),
+        _ if live.is_backing_off(name) => {
+            status.state = "backing-off";
+            ("it failed; systemd starts it again after its delay".to_owned(), false)
+        }
+        (Desired::Running, None) if unit == Some(ActiveState::Failed) => {
+            ("it failed; see `systemctl --user status` and the agent's shim.err".to_owned(), false)
+        }
+        (Desired::Running, None) => ("not running, and nobody stopped it: `fleet apply` starts it".to_owned(), false),
+        (Desired::Running, Some(exit)) if exit.stop_requested => ("stopped (by hand)".to_owned(), true),
+        (Desired::Running, Some(exit)) if exit.code == Some(0) => ("finished (exit 0)".to_owned(), true),
+        (Desired::Running, Some(exit)) => (format!("failed ({})", ending(exit)), false),
+    };
+}
+
+fn pending_reason(state: &State, name: &AgentName) -> String {
+    let text = std::fs::read_to_string(state.pending_path(name)).unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    value["reason"].as_str().unwrap_or("a restart is pending").to_owned()
+}
+
+fn state_word(state: protocol::State) -> &'static str {
+    match state {
+        protocol::State::Starting => "starting",
+        protocol::State::Working => "working",
+        protocol::State::Idle => "idle",
+        protocol::State::WaitingForHuman => "waiting-for-human",
+        protocol::State::RateLimited => "rate-limited",
+        protocol::State::Fatal | protocol::State::Unknown => "unknown",
+        protocol::State::Stopping => "stopping",
+    }
+}

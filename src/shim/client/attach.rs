@@ -1,0 +1,183 @@
+//! `fleet attach`: the agent's screen on the caller's terminal. One thread, one poll loop.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::signal::Signal;
+
+use super::exchange::{converse, opening};
+use super::keys::{DetachKey, Keys};
+use super::session::{Over, Session, failed, read_input, wait_for};
+use super::signals::Signals;
+use super::terminal::Terminal;
+use super::{ANSWER_TIMEOUT, ClientError};
+use crate::shim::protocol::{AttachMode, AttachRequest, Ended};
+
+/// Waits between looks for the agent to come back: from the first, doubled up to the second.
+const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// What to attach to, and how.
+#[derive(Debug, Clone)]
+pub struct Attachment {
+    pub socket: PathBuf,
+    /// The agent's name, for people.
+    pub name: String,
+    /// Look, do not type.
+    pub watch: bool,
+    pub detach_key: DetachKey,
+    /// Wait for the agent to start, and to start again, instead of ending with it.
+    pub reconnect: bool,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttachEnd {
+    /// The viewer left, or its terminal is gone. The agent goes on.
+    Detached,
+    /// The agent ended. Neither code nor signal: its shim was killed before it could say.
+    Ended { code: Option<i32>, signal: Option<i32> },
+    /// There was nothing to attach to.
+    NeverRan,
+}
+
+/// Shows the agent on this process's terminal until the viewer detaches or the agent ends, and says which on it.
+///
+/// The terminal is given back as it was on every way out, a panic included. A signal that asks this process to end does
+/// so, after that, by this signal: then `attach` does not return.
+///
+/// # Errors
+/// When standard input or output is no terminal, or the shim refuses the viewer.
+pub fn attach(attachment: &Attachment) -> Result<AttachEnd, ClientError> {
+    let terminal = Terminal::new()?;
+    let signals = Signals::new().map_err(|error| failed("catching signals", error))?;
+    let mut viewer = Viewer { attachment, terminal, signals };
+    let end = viewer.run();
+    viewer.terminal.leave();
+    let signal = viewer.signals.ending();
+    drop(viewer);
+    if let Some(signal) = signal {
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+    end
+}
+
+/// The caller's side, over all runs of the agent.
+pub(super) struct Viewer<'a> {
+    pub(super) attachment: &'a Attachment,
+    pub(super) terminal: Terminal,
+    pub(super) signals: Signals,
+}
+
+impl Viewer<'_> {
+    fn run(&mut self) -> Result<AttachEnd, ClientError> {
+        let Attachment { socket, name, reconnect, detach_key, .. } = self.attachment;
+        let mut last = AttachEnd::NeverRan;
+        let mut told = false;
+        let mut look = LOOK.0;
+        loop {
+            match self.connect().and_then(|stream| self.session(stream)) {
+                Ok((Over::Left, _)) => {
+                    self.terminal.say(&format!("detached from {name}, which goes on"));
+                    return Ok(AttachEnd::Detached);
+                }
+                Ok((Over::Ended(Ended { code, signal }), seen)) => {
+                    // A shim on its way out may still take connections: what it said before stands.
+                    if seen || last == AttachEnd::NeverRan {
+                        last = AttachEnd::Ended { code, signal };
+                        told = false;
+                        look = LOOK.0;
+                    }
+                }
+                Err(error) if error.is_not_running() => {}
+                Err(error) => return Err(error),
+            }
+            let state = describe(name, last);
+            if !reconnect {
+                if last != AttachEnd::NeverRan {
+                    self.terminal.say(&state);
+                }
+                return Ok(last);
+            }
+            if !told {
+                let again = if last == AttachEnd::NeverRan { "" } else { " again" };
+                self.terminal.say(&format!("{state}; waiting for it to start{again}, {detach_key} leaves"));
+                told = true;
+            }
+            self.terminal.raw()?;
+            if self.leaves_within(look, socket)? {
+                return Ok(last);
+            }
+            look = (look * 2).min(LOOK.1);
+        }
+    }
+
+    fn connect(&self) -> Result<UnixStream, ClientError> {
+        let (columns, rows) = self.terminal.size();
+        let mode = if self.attachment.watch { AttachMode::Ro } else { AttachMode::Rw };
+        let request = AttachRequest { mode, columns, rows };
+        converse(&self.attachment.socket, &opening("attach", &request)?, ANSWER_TIMEOUT)
+    }
+
+    /// One agent's run, from drawing to its end. The second value: whether the agent was seen.
+    fn session(&mut self, stream: UnixStream) -> Result<(Over, bool), ClientError> {
+        let Attachment { name, detach_key: key, watch, .. } = self.attachment;
+        self.terminal.say(&if *watch {
+            format!("watching {name}; {key} leaves")
+        } else {
+            format!("attached to {name}; {key} detaches, twice sends it to the agent")
+        });
+        self.terminal.raw()?;
+        let result = Session::new(self, stream).run();
+        self.terminal.leave();
+        let (over, seen, notices) = result?;
+        for notice in notices {
+            self.terminal.say(&notice);
+        }
+        Ok((over, seen))
+    }
+
+    /// Waits `wait`, or less when the viewer has had enough.
+    fn leaves_within(&mut self, wait: Duration, socket: &Path) -> Result<bool, ClientError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let input = io::stdin();
+            let mut fds =
+                [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+            wait_for(&mut fds, Some(left))
+                .map_err(|error| failed(&format!("waiting for {}", socket.display()), error.into()))?;
+            let typed = fds[1].any() == Some(true);
+            self.signals.clear();
+            if self.signals.ending().is_some() {
+                return Ok(true);
+            }
+            if typed {
+                let keys = Keys::new(self.attachment.detach_key);
+                match read_input() {
+                    Ok(bytes) if !bytes.is_empty() && !keys.leaves(&bytes) => {}
+                    _ => return Ok(true),
+                }
+            }
+        }
+    }
+}
+
+/// How `name` ended, in words.
+fn describe(name: &str, end: AttachEnd) -> String {
+    match end {
+        AttachEnd::Ended { code: Some(code), .. } => format!("{name} ended (exit {code})"),
+        AttachEnd::Ended { signal: Some(signal), .. } => match Signal::try_from(signal) {
+            Ok(known) => format!("{name} ended ({})", known.as_str()),
+            Err(_) => format!("{name} ended (signal {signal})"),
+        },
+        AttachEnd::Ended { .. } => format!("{name} ended (its shim did not say how; `fleet logs {name}` may)"),
+        AttachEnd::NeverRan | AttachEnd::Detached => format!("{name} is not running"),
+    }
+}

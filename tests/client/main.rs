@@ -1,0 +1,11 @@
+//! The client against shims that the tests play themselves, and `attach` in a real pseudo-terminal.
+#![allow(clippy::disallowed_methods, reason = "tests act on the machine")]
+
+mod answers;
+mod attach;
+mod fake;
+mod leaving;
+mod many;
+#[path = "../canary/pty.rs"]
+mod pty;
+mod subscribe;
