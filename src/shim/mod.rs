@@ -1,4 +1,77 @@
 //! The shim: the main process of one agent's unit.
+//!
+//! One thread and one poll loop own the agent's pseudo-terminal:
+//!
+//! ```text
+//! agent's output → log
+//!                → terminal model → answers to its queries
+//!                                 → viewers, screens, patterns, proofs
+//! ```
+//!
+//! [`run`] does it all and says how the agent ended. The way it ends *is* the way the shim ends, so that whoever started
+//! the shim sees the truth. `docs/shim.md` explains the choices.
 
+mod agent;
+mod classify;
 pub mod client;
+mod deliver;
+mod ending;
+mod environment;
+mod finish;
+mod lock;
+mod log;
+mod mask;
+mod notify;
+mod output;
+mod patterns;
+mod process;
 pub mod protocol;
+mod pty;
+mod records;
+mod secrets;
+mod serve;
+mod start;
+mod stop;
+mod terminal;
+mod turn;
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+pub use ending::Ending;
+
+/// Why the agent was not started.
+#[derive(Debug)]
+struct StartError {
+    /// The shim's exit status: 75 when another shim has the agent, 78 when the configuration cannot work (sysexits.h).
+    status: u8,
+    message: String,
+}
+
+impl StartError {
+    fn config(message: impl Into<String>) -> Self {
+        Self { status: 78, message: message.into() }
+    }
+
+    fn held(message: impl Into<String>) -> Self {
+        Self { status: 75, message: message.into() }
+    }
+}
+
+/// Runs the agent of the manifest at `path` to its end.
+#[must_use]
+pub fn run(path: &Path) -> Ending {
+    match start::start(path) {
+        Ok(shim) => shim.run(),
+        Err(error) => {
+            report(format_args!("{}", error.message));
+            Ending::Status(error.status)
+        }
+    }
+}
+
+/// One line on stderr, which the service manager keeps. A closed stderr must not hurt the agent.
+fn report(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "fleet-shim: {text}");
+}

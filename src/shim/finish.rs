@@ -1,0 +1,74 @@
+//! The agent has ended: its last words, its records, and the shim's own end.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::agent::Shim;
+use super::ending::Ending;
+use super::output::Read;
+use super::process::{self, Ended};
+use super::{records, report};
+use crate::manifest::{ExitRecord, FORMAT, StopStep};
+
+/// A dead agent has at most some 70 kB in its terminal. What is beyond this comes from processes it left behind.
+const DRAIN_MAX: u64 = 1 << 20;
+
+/// How long the last frames may wait for slow clients.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+impl Shim {
+    /// Everything that is left to do, in the order in which someone may rely on it.
+    pub(super) fn finish(mut self, ended: Ended) -> Ending {
+        let drained = self.bytes;
+        while self.read_output(Instant::now()) == Read::More && self.bytes - drained < DRAIN_MAX {}
+        process::end_descendants(self.agent);
+        self.log.finish(&self.mask);
+        self.write_records(ended);
+        drop(std::mem::take(&mut self.secrets));
+        self.server.close_listener();
+        self.notifier.tell(&match ended {
+            Ended::Code(code) => format!("STOPPING=1\nSTATUS=exited with {code}"),
+            Ended::Signal(signal) => format!("STOPPING=1\nSTATUS=ended by signal {signal}"),
+        });
+        self.abandon_deliveries();
+        self.server.say_farewell(&self.model, ended, Instant::now() + FAREWELL);
+        match ended {
+            Ended::Code(code) => Ending::Status(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+            Ended::Signal(signal) => Ending::Signal(signal),
+        }
+    }
+
+    fn write_records(&self, ended: Ended) {
+        let folder = &self.manifest.folder;
+        let complain = |name: &str, error: std::io::Error| {
+            report(format_args!("{}: {error}", folder.join(name).display()));
+        };
+        let lines = self.shown_text().lines;
+        let mut screen = lines.join("\n");
+        screen.truncate(screen.trim_end().len());
+        screen.push('\n');
+        if let Err(error) = records::write(folder, "last-screen", screen.as_bytes()) {
+            complain("last-screen", error);
+        }
+        let record = ExitRecord {
+            format: FORMAT,
+            pid: self.agent.as_raw().unsigned_abs(),
+            code: ended.code(),
+            signal: ended.signal(),
+            stop_requested: self.stop.is_some(),
+            step: self.stop.as_ref().map_or(StopStep::Itself, |stop| stop.step),
+            started: self.started.clone(),
+            ended: records::now(),
+            bytes: self.bytes,
+        };
+        if let Err(error) = records::write_json(folder, "exit.json", &record) {
+            complain("exit.json", error);
+        }
+        // Last: while it is there, someone still looks after the agent.
+        if let Err(error) = fs::remove_file(folder.join("run.json"))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            complain("run.json", error);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The agent's socket: who is connected, and what they are owed. Nobody here can hold up the agent.
+
+mod attach;
+mod connection;
+mod events;
+mod requests;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::unistd::geteuid;
+use serde::Serialize;
+
+use super::agent::Shim;
+use super::lock::Listener;
+use super::process::Ended;
+use super::protocol::{self, Event, ProtocolError, from_shim};
+use super::report;
+use super::terminal::{Fed, Model};
+use super::turn::Source;
+use connection::{Connection, Phase};
+
+/// Most connections at a time.
+const CLIENTS_MAX: usize = 64;
+
+/// How long a request may take to arrive, and an answer to be taken.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the listener rests when the system has no descriptor to give.
+const REST: Duration = Duration::from_secs(1);
+
+/// Listener and connections.
+#[derive(Debug)]
+pub(super) struct Server {
+    listener: Option<Listener>,
+    connections: BTreeMap<u64, Connection>,
+    next_id: u64,
+    rest_until: Option<Instant>,
+    /// When a person typed last.
+    pub(super) typed_at: Option<Instant>,
+    /// Subscribers have been told that someone types.
+    typing: bool,
+}
+
+impl Server {
+    pub(super) fn new(listener: Listener) -> Self {
+        Self {
+            listener: Some(listener),
+            connections: BTreeMap::new(),
+            next_id: 0,
+            rest_until: None,
+            typed_at: None,
+            typing: false,
+        }
+    }
+
+    /// Removes the socket: who comes now shall see that nobody is here.
+    pub(super) fn close_listener(&mut self) {
+        self.listener = None;
+    }
+
+    /// Takes in everyone who waits.
+    pub(super) fn accept(&mut self, now: Instant) {
+        while let Some(listener) = &self.listener {
+            match listener.socket.accept() {
+                Ok((stream, _)) => {
+                    if let Err(error) = stream.set_nonblocking(true) {
+                        report(format_args!("a connection was dropped: {error}"));
+                        continue;
+                    }
+                    let mut connection = Connection::new(stream, now + PATIENCE);
+                    if let Err((error, message)) = self.admit(&connection) {
+                        connection.refuse(error, message, now + PATIENCE);
+                        // One write: who is not let in is not waited for.
+                        let _ = connection.flush();
+                        continue;
+                    }
+                    self.next_id += 1;
+                    self.connections.insert(self.next_id, connection);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+                Err(error) => {
+                    report(format_args!("no new connections for a moment: {error}"));
+                    self.rest_until = Some(now + REST);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, connection: &Connection) -> Result<(), (&'static str, &'static str)> {
+        let peer = getsockopt(&connection.stream, PeerCredentials).map(|peer| peer.uid());
+        if !peer.is_ok_and(|uid| uid == geteuid().as_raw() || uid == 0) {
+            return Err(("denied", "this agent belongs to another user"));
+        }
+        if self.connections.len() >= CLIENTS_MAX {
+            return Err(("busy", "64 clients are connected already: close one"));
+        }
+        Ok(())
+    }
+
+    /// Adds what the server waits for.
+    pub(super) fn poll_fds<'a>(&'a self, sources: &mut Vec<Source>, fds: &mut Vec<PollFd<'a>>) {
+        if let Some(listener) = &self.listener
+            && self.rest_until.is_none()
+        {
+            sources.push(Source::Listener);
+            fds.push(PollFd::new(listener.socket.as_fd(), PollFlags::POLLIN));
+        }
+        for (&id, connection) in &self.connections {
+            sources.push(Source::Connection(id));
+            fds.push(PollFd::new(connection.stream.as_fd(), connection.wants()));
+        }
+    }
+
+    /// When the server has something to do by itself.
+    pub(super) fn deadline(&self, model: &Model, last_output: Instant) -> Option<Instant> {
+        let own = self.connections.values().filter_map(|connection| connection.deadline);
+        let drawing = self.connections.values().filter_map(|connection| connection.frame_at(model));
+        let events = self.connections.values().filter_map(|connection| connection.event_at(last_output));
+        own.chain(drawing).chain(events).chain(self.rest_until).chain(self.typing_ends()).min()
+    }
+
+    /// The agent wrote something.
+    pub(super) fn output(&mut self, fed: &Fed, now: Instant) {
+        for connection in self.connections.values_mut() {
+            match &mut connection.phase {
+                Phase::Viewer(viewer) => viewer.mark(fed),
+                Phase::Subscriber(subscriber) => subscriber.mark(fed, now),
+                _ => {}
+            }
+        }
+    }
+
+    /// The answer to a request that took time.
+    pub(super) fn answer(&mut self, id: u64, answer: &impl Serialize, now: Instant) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.answer(answer, now + PATIENCE);
+            if connection.flush().is_err() {
+                self.connections.remove(&id);
+            }
+        }
+    }
+
+    pub(super) fn is_connected(&self, id: u64) -> bool {
+        self.connections.contains_key(&id)
+    }
+
+    pub(super) fn viewers(&self) -> u32 {
+        let count =
+            self.connections.values().filter(|connection| matches!(connection.phase, Phase::Viewer(_))).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Tells everyone that the agent has ended, and waits a moment for those who still read.
+    pub(super) fn say_farewell(&mut self, model: &Model, ended: Ended, limit: Instant) {
+        let (code, signal) = (ended.code(), ended.signal());
+        for connection in self.connections.values_mut() {
+            connection.last_frame(model);
+            match connection.phase {
+                Phase::Viewer(_) => {}
+                Phase::Subscriber(_) => connection.event(&Event::Exit { code, signal }),
+                Phase::Handshake | Phase::Request(_) | Phase::Waiting => {
+                    connection.refuse("gone", "the agent has ended", limit);
+                    continue;
+                }
+                Phase::Closing => continue,
+            }
+            connection.frame_json(from_shim::EXIT, &protocol::Ended { code, signal });
+        }
+        loop {
+            self.connections.retain(|_, connection| connection.flush().is_ok() && connection.has_output());
+            let left = limit.saturating_duration_since(Instant::now());
+            if self.connections.is_empty() || left.is_zero() {
+                return;
+            }
+            let mut fds: Vec<PollFd<'_>> = self
+                .connections
+                .values()
+                .map(|connection| PollFd::new(connection.stream.as_fd(), PollFlags::POLLOUT))
+                .collect();
+            let millis = u16::try_from(left.as_millis()).unwrap_or(u16::MAX).max(1);
+            let _ = poll(&mut fds, PollTimeout::from(millis));
+        }
+    }
+}
+
+impl Shim {
+    /// Something happened on a connection.
+    pub(super) fn serve_connection(&mut self, id: u64, flags: PollFlags, now: Instant) {
+        let Some(mut connection) = self.server.connections.remove(&id) else { return };
+        let mut stays = !flags.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL);
+        if stays && flags.contains(PollFlags::POLLIN) {
+            stays = connection.read().is_ok();
+            if stays {
+                self.advance(id, &mut connection, now);
+            }
+        }
+        stays &= !flags.contains(PollFlags::POLLHUP) && connection.flush().is_ok() && !connection.is_done();
+        self.keep(id, connection, stays);
+    }
+
+    /// Puts a connection back, or lets it go and tells those whom it concerns.
+    fn keep(&mut self, id: u64, connection: Connection, stays: bool) {
+        let viewer = matches!(connection.phase, Phase::Viewer(_));
+        if stays {
+            self.server.connections.insert(id, connection);
+        } else {
+            drop(connection);
+            if viewer {
+                self.server.viewers_changed();
+            }
+        }
+    }
+
+    /// Frames, events and time limits that are due.
+    pub(super) fn tick_server(&mut self, now: Instant) {
+        if self.server.rest_until.is_some_and(|at| at <= now) {
+            self.server.rest_until = None;
+        }
+        self.tick_events(now);
+        let ids: Vec<u64> = self.server.connections.keys().copied().collect();
+        for id in ids {
+            let Some(connection) = self.server.connections.get_mut(&id) else { continue };
+            connection.draw_if_due(&self.model, now);
+            let late = connection.deadline.is_some_and(|at| at <= now);
+            let broken = connection.flush().is_err();
+            if (late || broken || connection.is_done())
+                && let Some(connection) = self.server.connections.remove(&id)
+            {
+                self.keep(id, connection, false);
+            }
+        }
+    }
+}
+
+/// An error line.
+fn error(word: &str, message: impl Into<String>) -> ProtocolError {
+    ProtocolError { error: word.to_owned(), message: message.into() }
+}

@@ -1,0 +1,1 @@
+//! What a shim costs, in counts.

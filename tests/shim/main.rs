@@ -1,0 +1,7 @@
+//! The shim as others meet it: the real binary, real agents in real pseudo-terminals, a raw socket.
+
+mod bench;
+mod ends;
+mod starts;
+mod support;
+mod verbs;

@@ -1,0 +1,1 @@
+//! Starting: what the agent gets, and what is refused.

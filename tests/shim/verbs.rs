@@ -1,0 +1,1 @@
+//! The socket's control verbs.
