@@ -1,1 +1,7 @@
 //! fleet against real service managers, started by the tests themselves.
+
+#![allow(clippy::disallowed_methods, reason = "tests reach outside")]
+
+mod envfile;
+mod managers;
+mod support;

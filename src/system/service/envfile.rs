@@ -115,7 +115,8 @@ pub fn parse(text: &str) -> Environment {
             }
             At::Comment if c == '\\' => At::CommentEscape,
             At::Comment if line_end => At::LineStart,
-            // A comment that ends in a backslash goes on in the next line.
+            // A comment that ends in a backslash goes on in the next line, as in systemd before 254: the older rule
+            // never assigns what the newer one takes for a comment.
             At::Comment | At::CommentEscape => At::Comment,
         };
     }

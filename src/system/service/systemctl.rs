@@ -92,11 +92,11 @@ fn show(units: &[UnitName]) -> Result<BTreeMap<String, Shown>, ManagerError> {
 /// Asks for all units at once; on any failure looks which of them it concerns.
 fn change(verb: &str, units: &[UnitName], bound: Duration) -> Vec<Result<(), ManagerError>> {
     let words = [verb, "--"].into_iter().chain(units.iter().map(UnitName::as_str));
-    let message = match systemctl(words, bound) {
+    let (ended, message) = match systemctl(words, bound) {
         Ok(finished) if finished.status.success() => return units.iter().map(|_| Ok(())).collect(),
-        Ok(finished) => said(&finished),
-        Err(ProcessError::TimedOut { .. }) => format!("systemd was still at it after {bound:?}"),
-        Err(error) => error.to_string(),
+        Ok(finished) => (true, said(&finished)),
+        Err(ProcessError::TimedOut { .. }) => (false, format!("systemd was still at it after {bound:?}")),
+        Err(error) => (false, error.to_string()),
     };
     let shown = match show(units) {
         Ok(shown) => shown,
@@ -112,7 +112,7 @@ fn change(verb: &str, units: &[UnitName], bound: Duration) -> Vec<Result<(), Man
         if reached {
             return Ok(());
         }
-        if state.load == "not-found" || state.load == "bad-setting" || state.active.ends_with("ing") {
+        if !ended || state.load == "not-found" || state.load == "bad-setting" {
             let help = format!("look at `systemctl --user status {unit}`");
             return Err(ManagerError::new(format!("{verb} {unit}"), message.clone(), help));
         }
