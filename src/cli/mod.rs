@@ -1,1 +1,63 @@
+//! The command line: parse, call one function, print, exit.
 
+mod agents;
+pub mod args;
+mod commands;
+mod error;
+mod facts;
+mod load;
+mod target;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+use error::{CliError, Exit};
+use ui::Ui;
+
+/// Runs the program.
+#[must_use]
+pub fn run() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are no mistakes; everything else is.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.code() } else { Exit::Ok.code() };
+        }
+    };
+    let ui = Ui::new();
+    match dispatch(&args, &ui) {
+        Ok(exit) => exit.code(),
+        Err(error) => {
+            ui.error(&error);
+            error.exit.code()
+        }
+    }
+}
+
+fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
+    let global = &args.global;
+    match &args.command {
+        Command::Init(args) => commands::init::run(ui, args),
+        Command::Validate(args) => commands::validate::run(ui, global, args),
+        Command::Plan(args) => commands::plan::run(ui, global, args),
+        Command::Apply(args) => commands::apply::run(ui, global, args),
+        Command::Status(args) => commands::status::run(ui, global, args),
+        Command::Attach(args) => commands::attach::run(ui, global, args),
+        Command::Screen(args) => commands::screen::run(ui, global, args),
+        Command::Send(args) => commands::send::run(ui, global, args),
+        Command::Start(args) => commands::power::run(ui, global, args, crate::apply::power::Verb::Start),
+        Command::Stop(args) => commands::power::run(ui, global, args, crate::apply::power::Verb::Stop),
+        Command::Restart(args) => commands::power::run(ui, global, args, crate::apply::power::Verb::Restart),
+        Command::Down(args) => {
+            let all = args::Power { all: true, ..args.clone() };
+            commands::power::run(ui, global, &all, crate::apply::power::Verb::Stop)
+        }
+        Command::Doctor(args) => commands::doctor::run(ui, global, args),
+        Command::Destroy(args) => commands::destroy::run(ui, global, args),
+        Command::Canary(args) => Ok(Exit::Other(crate::canary::run(&args.script))),
+    }
+}

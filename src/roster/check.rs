@@ -232,6 +232,7 @@ fn typed(raw: &RawValue, kind: Kind) -> Result<Value, Problem> {
         (Kind::Flag, RawValue::Flag(flag)) => Ok(Value::Flag(*flag)),
         (_, RawValue::Text(text)) => match kind {
             Kind::Integer(..) | Kind::Flag => Err(Problem::Type),
+            Kind::Keys => Ok(Value::Text(text.clone())),
             Kind::Text | Kind::Path => plain(text),
             Kind::Duration => value(value::duration(text)),
             Kind::Size => value(value::size(text)),
@@ -266,7 +267,7 @@ fn typed(raw: &RawValue, kind: Kind) -> Result<Value, Problem> {
 
 /// Texts end up in files and on terminals: control characters other than line breaks and tabs have no business there.
 fn plain(text: &str) -> Result<Value, Problem> {
-    match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\u{1b}')) {
+    match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
         Some(bad) => Err(Problem::Value(
             format!("the text contains the control character {bad:?}"),
             Some("remove it".to_owned()),

@@ -34,6 +34,8 @@ pub enum Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
+    /// Keys as a terminal sends them: a text that may hold control characters.
+    Keys,
     /// A whole number between two bounds, both included.
     Integer(i64, i64),
     /// `#true` or `#false`.
@@ -66,6 +68,7 @@ impl Kind {
     pub fn describe(&self) -> String {
         match self {
             Self::Text => "a text in quotes".to_owned(),
+            Self::Keys => "keys in quotes, as in \"\\u{1b}\" for Escape".to_owned(),
             Self::Integer(0, i64::MAX) => "a whole number".to_owned(),
             Self::Integer(low, i64::MAX) => format!("a whole number of at least {low}"),
             Self::Integer(low, high) => format!("a whole number from {low} to {high}"),

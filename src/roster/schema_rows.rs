@@ -331,7 +331,7 @@ pub const SPECS: &[NodeSpec] = &[
         ..node("quit", Scope::RuntimeData, "Typed to end it politely.")
     },
     NodeSpec {
-        arguments: &[need("BYTES", Kind::Text)],
+        arguments: &[need("KEYS", Kind::Keys)],
         ..node("interrupt", Scope::RuntimeData, "Typed to interrupt a turn.")
     },
     NodeSpec {

@@ -1,0 +1,294 @@
+//! The arguments of every command. Their doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::apply::idle::RestartMode;
+use crate::units::ManagerKind;
+
+/// Infrastructure-as-code for coding agents.
+///
+/// One KDL file says who the agents are; `fleet plan` shows what would change on this machine and whose work it would
+/// interrupt; `fleet apply` makes it so.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fleet",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Global {
+    /// The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above.
+    #[arg(long, short = 'f', global = true, value_name = "PATH")]
+    pub file: Option<PathBuf>,
+    /// An applied fleet, by id; no roster is needed then.
+    #[arg(long, global = true, value_name = "ID")]
+    pub fleet: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a small commented fleet.kdl with the agent CLIs found on this machine.
+    Init(Init),
+    /// Check the roster: every mistake in one run.
+    Validate(Json),
+    /// Show what `apply` would change, why, and whose work it would interrupt.
+    Plan(Plan),
+    /// Make the machine match the roster.
+    #[command(visible_alias = "up")]
+    Apply(Apply),
+    /// Show what every agent does right now.
+    #[command(alias = "ps", alias = "ls")]
+    Status(Json),
+    /// Open an agent's terminal. Ctrl-\ leaves; the agent goes on.
+    Attach(Attach),
+    /// Print what stands on an agent's screen.
+    Screen(Screen),
+    /// Type a message into an agent and say what is known of its arrival.
+    Send(Send),
+    /// Start agents, and keep them started.
+    Start(Power),
+    /// Stop agents, and keep them stopped.
+    Stop(Power),
+    /// Stop agents and start them again.
+    Restart(Power),
+    /// Check what fleet needs of this machine.
+    Doctor(Json),
+    /// Stop the agents and remove everything fleet made for them.
+    Destroy(Destroy),
+    #[command(hide = true)]
+    Down(Power),
+    #[command(hide = true)]
+    Canary(Canary),
+}
+
+/// Options of `init`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Init {
+    /// What the roster starts from.
+    #[arg(long, value_enum, default_value = "general")]
+    pub profile: Profile,
+    /// The fleet's id; else made from the folder's name.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// Print the roster instead of writing it.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The folder to write into.
+    #[arg(default_value = ".", value_name = "FOLDER")]
+    pub folder: PathBuf,
+}
+
+/// Rosters that `init` can write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// One agent, nothing else.
+    Minimal,
+    /// Scripted agents: no model, no network.
+    LocalCanary,
+    /// An orchestrator, an enhancer and a generalist.
+    General,
+    /// An orchestrator, an enhancer, two coders and a reviewer.
+    Coding,
+}
+
+impl Profile {
+    /// The preset's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minimal => "minimal",
+            Self::LocalCanary => "local-canary",
+            Self::General => "general",
+            Self::Coding => "coding",
+        }
+    }
+}
+
+/// Options of commands that only read.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Json {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The service manager.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Manager {
+    /// The systemd user manager.
+    Systemd,
+    /// Detached processes, for hosts without a user manager.
+    Local,
+}
+
+impl From<Manager> for ManagerKind {
+    fn from(manager: Manager) -> Self {
+        match manager {
+            Manager::Systemd => Self::Systemd,
+            Manager::Local => Self::Local,
+        }
+    }
+}
+
+/// Options that `plan` and `apply` share.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Shared {
+    /// The service manager; else the one the fleet was applied with, else systemd where it answers.
+    #[arg(long, value_enum)]
+    pub manager: Option<Manager>,
+    /// Accept that the fleet is now described by this roster and no longer by the one it was applied from.
+    #[arg(long)]
+    pub move_roster: bool,
+    /// Print JSON, one object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `plan`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Plan {
+    #[command(flatten)]
+    pub shared: Shared,
+    /// Exit with 2 when there are changes.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// Options of `apply`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Apply {
+    #[command(flatten)]
+    pub shared: Shared,
+    /// Agree to what the plan interrupts or removes.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Replace files of fleet's that were edited by hand.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Agree to the removal of more than half of the agents.
+    #[arg(long)]
+    pub allow_mass_remove: bool,
+    /// When to restart running agents whose settings changed.
+    #[arg(long, value_enum, default_value = "idle", value_name = "WHEN")]
+    pub restart: When,
+    /// Longest wait for an agent to be idle, in seconds.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub wait: u64,
+}
+
+/// When to restart.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum When {
+    /// As soon as the agent is idle; what is not idle in time stays pending.
+    Idle,
+    /// At once.
+    Now,
+    /// Not in this run: all stay pending.
+    Never,
+}
+
+impl From<When> for RestartMode {
+    fn from(when: When) -> Self {
+        match when {
+            When::Idle => Self::Idle,
+            When::Now => Self::Now,
+            When::Never => Self::Never,
+        }
+    }
+}
+
+/// Options of `attach`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Attach {
+    /// The agent; else the orchestrator.
+    #[arg(value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// Only look: nothing typed reaches the agent.
+    #[arg(long)]
+    pub watch: bool,
+    /// The key that leaves, as in ctrl-o. Pressed twice it reaches the agent.
+    #[arg(long, value_name = "KEY", default_value = "ctrl-\\")]
+    pub detach_key: String,
+}
+
+/// Options of `screen`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Screen {
+    #[arg(value_name = "AGENT")]
+    pub agent: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `send`.
+///
+/// Exit status: 0 confirmed, submitted or queued; 6 refused; 7 unknown.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Send {
+    #[arg(value_name = "AGENT")]
+    pub agent: String,
+    /// The message; `-` reads it from standard input.
+    #[arg(value_name = "TEXT", required = true, num_args = 1.., allow_hyphen_values = true)]
+    pub text: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `start`, `stop` and `restart`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Power {
+    /// Agents or groups.
+    #[arg(value_name = "AGENT")]
+    pub agents: Vec<String>,
+    /// Every agent of the fleet.
+    #[arg(long, conflicts_with = "agents")]
+    pub all: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `destroy`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Destroy {
+    /// Agree without being asked.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Leave the agents' logs.
+    #[arg(long)]
+    pub keep_logs: bool,
+    /// Remove fleet's files even where they were edited by hand.
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// Options of the scripted agent.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Canary {
+    pub script: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

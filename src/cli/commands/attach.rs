@@ -1,0 +1,50 @@
+//! `fleet attach`.
+
+use crate::cli::args::{Attach, Global};
+use crate::cli::error::{CliError, Exit};
+use crate::cli::ui::Ui;
+use crate::cli::{agents, target};
+use crate::shim::client::{self, AttachEnd, Attachment};
+
+pub fn run(ui: &Ui, global: &Global, args: &Attach) -> Result<Exit, CliError> {
+    let detach_key =
+        args.detach_key.parse().map_err(|error| CliError::usage(format!("--detach-key: {error}"), ""))?;
+    let target = target::find(global)?;
+    let name = match &args.agent {
+        Some(name) => agents::one(&target, name)?,
+        None => agents::orchestrator(&target)?,
+    };
+    let attachment = Attachment {
+        socket: target.state.paths.socket(&name),
+        name: name.to_string(),
+        watch: args.watch,
+        detach_key,
+        reconnect: true,
+    };
+    let running = target.state.run(&name).is_some_and(|run| crate::system::proc::is_alive(&run.shim));
+    if !running {
+        let message = format!("agent `{name}` does not run");
+        return Err(CliError::failed(
+            message,
+            format!("`fleet start {name}` starts it; `fleet status` says why it ended"),
+        ));
+    }
+    match client::attach(&attachment)? {
+        AttachEnd::Detached => {
+            ui.note(&format!("detached; {name} goes on"));
+            Ok(Exit::Ok)
+        }
+        AttachEnd::Ended { code, signal } => {
+            let how = match (code, signal) {
+                (Some(code), _) => format!("exit {code}"),
+                (None, Some(signal)) => format!("signal {signal}"),
+                (None, None) => "its shim is gone".to_owned(),
+            };
+            ui.note(&format!("{name} ended ({how})"));
+            Ok(Exit::Ok)
+        }
+        AttachEnd::NeverRan => {
+            Err(CliError::failed(format!("agent `{name}` does not run"), format!("`fleet start {name}` starts it")))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `fleet destroy`.
+
+use crate::apply::{destroy, observe};
+use crate::cli::args::{Destroy, Global};
+use crate::cli::error::{CliError, Exit};
+use crate::cli::facts;
+use crate::cli::target;
+use crate::cli::ui::Ui;
+use crate::plan::destroy::{Destruction, destruction};
+use crate::plan::files::ConflictKind;
+use crate::plan::show::{plural, tilde};
+
+pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
+    let home = facts::gather()?.home;
+    let target = target::find(global)?;
+    let lock = target.state.lock("fleet destroy")?;
+    let manager = target.manager()?;
+    let mut ledger = target.state.ledger()?.unwrap_or(target.ledger);
+    let live = observe::observe(&target.state, &[], Some(&ledger), manager.manager.as_ref())?;
+    let plan = destruction(&ledger, &live);
+    ui.out(&text(&plan, &target.state.paths.state, &home));
+    let edited = plan.conflicts.iter().find(|conflict| conflict.kind == ConflictKind::EditedByHand);
+    if let Some(edited) = edited.filter(|_| !args.overwrite) {
+        let message = format!("{} was edited by hand; nothing was removed", tilde(&edited.path, &home));
+        return Err(CliError::refused(message, "save what you need of it, then add --overwrite"));
+    }
+    consent(ui, &plan, args)?;
+    let done = destroy::run(&target.state, &manager, &mut ledger, &plan, args.keep_logs, &|text| ui.step(text))?;
+    drop(lock);
+    destroy::remove_folder(&target.state);
+    ui.out(&format!("Fleet {} is gone: {} stopped.", plan.fleet, plural(done.stopped.len(), "agent", "agents")));
+    if !done.kept.is_empty() {
+        ui.out("Left, because fleet did not write it or was told to keep it:");
+        done.kept.iter().for_each(|path| ui.out(&format!("  {}", tilde(path, &home))));
+    }
+    Ok(Exit::Ok)
+}
+
+fn text(plan: &Destruction, state: &std::path::Path, home: &std::path::Path) -> String {
+    let names: Vec<_> = plan.stops.iter().map(crate::ids::AgentName::as_str).collect();
+    let stops = if names.is_empty() { "no agent runs".to_owned() } else { format!("stops {}", names.join(", ")) };
+    let units = plan.files.iter().filter(|change| change.is_unit()).count();
+    format!(
+        "Destroys fleet {}: {stops}; removes {} and {} with everything fleet keeps in {}.",
+        plan.fleet,
+        plural(units, "unit", "units"),
+        plural(plan.files.len() - units, "file", "files"),
+        tilde(state, home)
+    )
+}
+
+fn consent(ui: &Ui, plan: &Destruction, args: &Destroy) -> Result<(), CliError> {
+    if args.yes {
+        return Ok(());
+    }
+    if !ui.is_interactive() {
+        let message = "nobody is here to agree; nothing was removed";
+        return Err(CliError::refused(message, "run `fleet destroy --yes`"));
+    }
+    match ui.ask(&format!("Type the fleet's id ({}) to go on:", plan.fleet)) {
+        Some(answer) if answer == plan.fleet.as_str() => Ok(()),
+        _ => Err(CliError::refused("not agreed; nothing was removed", "")),
+    }
+}

@@ -1,0 +1,14 @@
+//! One file per command: read the arguments, call one function, print what came of it.
+
+pub mod apply;
+pub mod attach;
+pub mod destroy;
+pub mod doctor;
+pub mod init;
+pub mod plan;
+pub mod power;
+mod prepare;
+pub mod screen;
+pub mod send;
+pub mod status;
+pub mod validate;

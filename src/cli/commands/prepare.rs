@@ -1,0 +1,93 @@
+//! What `plan` and `apply` have in common: roster, manager, observation, plan.
+
+use crate::apply::managers::{self, Chosen};
+use crate::apply::observe;
+use crate::apply::preflight;
+use crate::apply::state::State;
+use crate::cli::args::{Global, Shared};
+use crate::cli::error::{CliError, Exit};
+use crate::cli::ui::Ui;
+use crate::cli::{facts, load};
+use crate::plan::{self, Ledger, Plan};
+use crate::render::{self, Artifact, Target, unit};
+use crate::resolve::Fleet;
+
+/// Everything that one run of `plan` or `apply` knows.
+pub struct Prepared {
+    pub state: State,
+    pub fleet: Fleet,
+    pub text: String,
+    pub artifacts: Vec<Artifact>,
+    pub ledger: Option<Ledger>,
+    pub chosen: Chosen,
+    /// The recorded manager, when the fleet moves to another one.
+    pub old: Option<Chosen>,
+    pub plan: Plan,
+    pub home: std::path::PathBuf,
+}
+
+/// Makes the plan. Mistakes of the roster are shown, and end the command.
+pub fn prepare(ui: &Ui, global: &Global, shared: &Shared) -> Result<Prepared, CliError> {
+    let facts = facts::gather()?;
+    let mut loaded = load::load(global, &facts)?;
+    let Some(fleet) = loaded.fleet.take() else {
+        ui.diagnostics(&loaded.diagnostics, &loaded.sources);
+        return Err(CliError::failed("the roster has mistakes; nothing was changed", ""));
+    };
+    if let Some(wanted) = global.fleet.as_deref().filter(|wanted| *wanted != fleet.id.as_str()) {
+        let message = format!("the roster {} is of fleet {}, not of {wanted}", fleet.roster.display(), fleet.id);
+        return Err(CliError::usage(message, "leave --fleet out, or name the other roster with --file PATH"));
+    }
+    let state = State::new(fleet.id.clone(), fleet.paths.clone());
+    let ledger = state.ledger()?;
+    check_pin(&fleet, ledger.as_ref(), shared)?;
+    let chosen = managers::choose(shared.manager.map(Into::into), ledger.as_ref(), &state)?;
+    let kind = chosen.manager.kind();
+    let old = match &ledger {
+        Some(ledger) if ledger.manager != kind => Some(managers::open(ledger.manager, &state)?),
+        _ => None,
+    };
+    preflight::check(&fleet, kind, &mut loaded.diagnostics);
+    ui.diagnostics(&loaded.diagnostics, &loaded.sources);
+    if loaded.diagnostics.has_errors() {
+        return Err(CliError::failed("this machine does not have what the roster names; nothing was changed", ""));
+    }
+    let artifacts = render::render(&fleet, Target { systemd: chosen.systemd });
+    let running = old.as_ref().unwrap_or(&chosen);
+    let live = observe::observe(&state, &artifacts, ledger.as_ref(), running.manager.as_ref())?;
+    let mut plan = plan::plan(&fleet, &artifacts, &live, ledger.as_ref(), kind);
+    plan.notes.extend(version_note(&fleet, chosen.systemd));
+    Ok(Prepared { state, fleet, text: loaded.text, artifacts, ledger, chosen, old, plan, home: facts.home })
+}
+
+/// A fleet belongs to one roster: an agent must not be able to hand itself another one.
+fn check_pin(fleet: &Fleet, ledger: Option<&Ledger>, shared: &Shared) -> Result<(), CliError> {
+    let Some(ledger) = ledger.filter(|ledger| ledger.roster != fleet.roster) else { return Ok(()) };
+    if shared.move_roster {
+        return Ok(());
+    }
+    let message = format!(
+        "fleet {} was applied from another roster\n  applied: {}\n  this one: {}",
+        fleet.id,
+        ledger.roster.display(),
+        fleet.roster.display()
+    );
+    let help = if ledger.roster.exists() {
+        "if these are two fleets, give this one another id; if the roster has moved, add --move-roster"
+    } else {
+        "the applied roster is gone; if this is the same fleet, add --move-roster"
+    };
+    Err(CliError::new(Exit::Refused, message, help))
+}
+
+/// What this systemd is too old for.
+fn version_note(fleet: &Fleet, systemd: Option<u32>) -> Option<String> {
+    let version = systemd.filter(|version| *version < unit::GROWING_DELAYS)?;
+    let growing = fleet.agents.iter().any(|agent| agent.policy.restart.max_delay_ms > agent.policy.restart.delay_ms);
+    growing.then(|| {
+        format!(
+            "not enforced by systemd {version}: restart max-delay= (needs {}); every wait is delay=",
+            unit::GROWING_DELAYS
+        )
+    })
+}

@@ -1,0 +1,81 @@
+//! `fleet status`.
+
+use crate::apply::status::{self, AgentStatus, FleetStatus};
+use crate::cli::args::{Global, Json};
+use crate::cli::error::{CliError, Exit};
+use crate::cli::target;
+use crate::cli::ui::Ui;
+use crate::units::ManagerKind;
+
+pub fn run(ui: &Ui, global: &Global, args: &Json) -> Result<Exit, CliError> {
+    let target = target::find(global)?;
+    let now = status::status(&target.state, &target.ledger, &target.manager()?)?;
+    if args.json {
+        ui.out(&serde_json::to_string(&now).unwrap_or_default());
+    } else {
+        ui.out(&text(&now, jiff::Timestamp::now()));
+    }
+    Ok(if now.is_healthy() { Exit::Ok } else { Exit::Failed })
+}
+
+fn text(now: &FleetStatus, at: jiff::Timestamp) -> String {
+    let manager = match now.manager {
+        ManagerKind::Systemd => "systemd",
+        ManagerKind::Local => "local manager",
+    };
+    let mut lines =
+        vec![format!("Fleet {}  {manager} · generation {} · {}", now.fleet, now.generation, now.roster.display())];
+    let rows: Vec<[String; 6]> = now.agents.iter().map(|agent| row(agent, at)).collect();
+    let heads = ["AGENT", "ROLE", "RUNTIME", "STATE", "FOR", "WHY"].map(str::to_owned);
+    let width = |column: usize| rows.iter().chain([&heads]).map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..5).map(width).collect();
+    for row in [&heads].into_iter().chain(&rows) {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        lines.push(format!("{}  {}", cells.join("  "), row[5]).trim_end().to_owned());
+    }
+    for agent in &now.agents {
+        if let Some(why) = &agent.pending {
+            lines.push(format!("pending: {} waits for a restart: {why}", agent.name));
+        }
+    }
+    lines.join("\n")
+}
+
+fn row(agent: &AgentStatus, at: jiff::Timestamp) -> [String; 6] {
+    let runtime = agent.runtime.clone().unwrap_or_default();
+    let runtime = agent.model.as_ref().map_or(runtime.clone(), |model| format!("{runtime}/{model}"));
+    // Not by colour alone, and not by position alone: what is wrong carries a mark.
+    let mark = if agent.healthy { "" } else { " !" };
+    [
+        agent.name.to_string(),
+        agent.role.clone().unwrap_or_default(),
+        runtime,
+        format!("{}{mark}", agent.state),
+        agent.since.as_deref().and_then(|since| age(since, at)).unwrap_or_default(),
+        agent.reason.clone(),
+    ]
+}
+
+/// `47s`, `12m`, `3h`, `9d`.
+fn age(since: &str, at: jiff::Timestamp) -> Option<String> {
+    let seconds = at.as_second() - since.parse::<jiff::Timestamp>().ok()?.as_second();
+    Some(match seconds {
+        ..60 => format!("{}s", seconds.max(0)),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ages_are_short_and_never_negative() {
+        let at: jiff::Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+        let age = |since| super::age(since, at).unwrap();
+        assert_eq!(age("2026-01-01T23:59:13Z"), "47s");
+        assert_eq!(age("2026-01-01T23:00:00Z"), "1h");
+        assert_eq!(age("2025-12-20T00:00:00Z"), "13d");
+        assert_eq!(age("2027-01-01T00:00:00Z"), "0s");
+    }
+}

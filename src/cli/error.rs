@@ -1,0 +1,102 @@
+//! A few kinds of failure, each with its exit code.
+
+use std::process::ExitCode;
+
+use crate::apply::ApplyError;
+use crate::shim::client::ClientError;
+use crate::system::fs::FsError;
+
+/// How the program ends. The numbers are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Exit {
+    Ok,
+    /// Failed before any change.
+    Failed,
+    /// There are changes (`--detailed-exitcode`).
+    Changes,
+    /// Some of it was done.
+    Partial,
+    /// Another process holds the fleet.
+    Locked,
+    /// Not done: it needs agreement, or is not safe.
+    Refused,
+    /// Done, and nobody knows what came of it.
+    Unknown,
+    /// The command line is wrong.
+    Usage,
+    /// A program of fleet's own that ended its own way.
+    Other(ExitCode),
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> ExitCode {
+        match self {
+            Self::Ok => ExitCode::SUCCESS,
+            Self::Failed => ExitCode::from(1),
+            Self::Changes => ExitCode::from(2),
+            Self::Partial => ExitCode::from(3),
+            Self::Locked => ExitCode::from(4),
+            Self::Refused => ExitCode::from(6),
+            Self::Unknown => ExitCode::from(7),
+            Self::Usage => ExitCode::from(64),
+            Self::Other(code) => code,
+        }
+    }
+}
+
+/// A command that did not do what was asked: what happened, and what to do next.
+#[derive(Debug)]
+pub struct CliError {
+    pub exit: Exit,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl CliError {
+    /// A failure with its exit code.
+    pub fn new(exit: Exit, message: impl Into<String>, help: impl Into<String>) -> Self {
+        let help = help.into();
+        Self { exit, message: message.into(), help: (!help.is_empty()).then_some(help) }
+    }
+
+    /// A refusal (exit 6).
+    pub fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, message, help)
+    }
+
+    /// A wrong command line (exit 64).
+    pub fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message, help)
+    }
+
+    /// A failure before any change (exit 1).
+    pub fn failed(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message, help)
+    }
+}
+
+impl From<ApplyError> for CliError {
+    fn from(error: ApplyError) -> Self {
+        let exit = match &error {
+            ApplyError::Locked { .. } => Exit::Locked,
+            ApplyError::Refused { .. } => Exit::Refused,
+            _ => Exit::Failed,
+        };
+        let help = error.help();
+        Self { exit, message: error.to_string(), help }
+    }
+}
+
+impl From<FsError> for CliError {
+    fn from(error: FsError) -> Self {
+        Self { exit: Exit::Failed, message: error.to_string(), help: error.help }
+    }
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        Self { exit: Exit::Failed, message: error.to_string(), help: None }
+    }
+}

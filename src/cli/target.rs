@@ -1,0 +1,87 @@
+//! Which fleet a command is about, and its state on this machine.
+
+use super::args::Global;
+use super::error::CliError;
+use super::{facts, load};
+use crate::apply::managers::{self, Chosen};
+use crate::apply::state::{self, State};
+use crate::diagnostic::suggest;
+use crate::ids::FleetId;
+use crate::plan::Ledger;
+use crate::resolve::{HostFacts, Paths};
+
+/// An applied fleet.
+#[derive(Debug)]
+pub struct Target {
+    pub state: State,
+    pub ledger: Ledger,
+}
+
+impl Target {
+    /// The fleet's service manager.
+    pub fn manager(&self) -> Result<Chosen, CliError> {
+        Ok(managers::open(self.ledger.manager, &self.state)?)
+    }
+}
+
+/// Finds the applied fleet: `--fleet`, else the roster's, else the only one there is.
+pub fn find(global: &Global) -> Result<Target, CliError> {
+    let facts = facts::gather()?;
+    let id = id(global, &facts)?;
+    let state = State::new(id.clone(), Paths::new(&id, &facts));
+    match state.ledger()? {
+        Some(ledger) => Ok(Target { state: State { paths: recorded(&state, &ledger, &facts), ..state }, ledger }),
+        None => {
+            let applied = state::applied(&facts.state_base);
+            let known = if applied.is_empty() {
+                "no fleet is applied on this machine".to_owned()
+            } else {
+                format!("applied here: {}", suggest::list(&applied))
+            };
+            Err(CliError::failed(
+                format!("fleet {id} is not applied here"),
+                format!("`fleet apply` does it; {known}"),
+            ))
+        }
+    }
+}
+
+/// The fleet's places as they were when it was applied: a later shell may lack the runtime folder's variable.
+fn recorded(state: &State, ledger: &Ledger, facts: &HostFacts) -> Paths {
+    let mut paths = Paths::new(&state.fleet, facts);
+    if let Some(folder) = ledger.agents.values().next().and_then(|entry| entry.socket.parent()) {
+        folder.clone_into(&mut paths.runtime);
+    }
+    paths
+}
+
+fn id(global: &Global, facts: &HostFacts) -> Result<FleetId, CliError> {
+    if let Some(text) = &global.fleet {
+        return FleetId::new(text).map_err(|error| {
+            CliError::usage(format!("`{text}` is not a fleet id: {error}"), "ids are lower-case letters and digits")
+        });
+    }
+    if load::find(global)?.is_some() {
+        let loaded = load::load(global, facts)?;
+        return loaded.id.ok_or_else(|| {
+            CliError::failed(
+                "the roster does not say which fleet it is",
+                "run `fleet validate`, or name the fleet with --fleet ID",
+            )
+        });
+    }
+    match state::applied(&facts.state_base).as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(CliError::failed(
+            format!(
+                "there is no {} here or in a folder above, and no fleet is applied on this machine",
+                load::ROSTER
+            ),
+            "`fleet init` writes a roster, `fleet apply` applies it",
+        )),
+        several => Err(CliError::usage(
+            format!("there is no {} here, and several fleets are applied: {}", load::ROSTER, suggest::list(several)),
+            "name one with --fleet ID",
+        )),
+    }
+}

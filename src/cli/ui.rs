@@ -1,0 +1,163 @@
+//! All printing. Results go to standard output, words about the work to standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use super::error::CliError;
+use crate::diagnostic::render::{self, Style};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Sources};
+use crate::plan::show::{Paint, plural};
+
+/// Columns assumed where nobody tells.
+const WIDTH: usize = 100;
+
+/// Where words go.
+#[derive(Debug)]
+pub struct Ui {
+    colour_out: bool,
+    colour_err: bool,
+    progress: bool,
+    silent: bool,
+    unicode: bool,
+    width: usize,
+}
+
+impl Ui {
+    /// Looks at the terminal and at `NO_COLOR`.
+    #[must_use]
+    pub fn new() -> Self {
+        let allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let locale =
+            ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+        let utf8 = locale.is_none_or(|locale| {
+            let locale = locale.to_uppercase();
+            locale.contains("UTF-8") || locale.contains("UTF8")
+        });
+        let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).or_else(terminal_width);
+        Self {
+            colour_out: allowed && io::stdout().is_terminal(),
+            colour_err: allowed && io::stderr().is_terminal(),
+            progress: io::stderr().is_terminal(),
+            silent: false,
+            unicode: utf8,
+            width: width.unwrap_or(WIDTH).clamp(40, 160),
+        }
+    }
+
+    /// Prints no findings: they were shown before.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self { silent: true, progress: false, ..Self::new() }
+    }
+
+    /// Paint for standard output.
+    #[must_use]
+    pub fn paint(&self) -> Paint {
+        Paint { colour: self.colour_out }
+    }
+
+    /// Whether a person sits at both ends.
+    #[must_use]
+    pub fn is_interactive(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// A result.
+    pub fn out(&self, text: &str) {
+        // A reader that left (`fleet plan | head`) is no failure of the command.
+        let _ = writeln!(io::stdout().lock(), "{}", text.strip_suffix('\n').unwrap_or(text));
+    }
+
+    /// Words about the work.
+    pub fn note(&self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// A step of longer work, shown only to a person who waits.
+    pub fn step(&self, text: &str) {
+        if self.progress {
+            let (dim, plain) = if self.colour_err { ("\u{1b}[2m", "\u{1b}[0m") } else { ("", "") };
+            let _ = writeln!(io::stderr().lock(), "{dim}… {text}{plain}");
+        }
+    }
+
+    /// A failed command.
+    pub fn error(&self, error: &CliError) {
+        let (red, bold, plain) =
+            if self.colour_err { ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };
+        let mut stderr = io::stderr().lock();
+        let _ = writeln!(stderr, "{red}error:{plain} {}", error.message);
+        if let Some(help) = &error.help {
+            let _ = writeln!(stderr, " {bold}help:{plain} {}", help.replace('\n', "\n       "));
+        }
+    }
+
+    /// Every finding, in source order, and how many there are.
+    pub fn diagnostics(&self, diagnostics: &Diagnostics, sources: &Sources) {
+        if self.silent {
+            return;
+        }
+        let sources = concealed(diagnostics, sources);
+        let style = Style { colour: self.colour_err, unicode: self.unicode, width: self.width };
+        let found = diagnostics.sorted();
+        let mut stderr = io::stderr().lock();
+        for diagnostic in &found {
+            let _ = writeln!(stderr, "{}", render::text(diagnostic, &sources, style));
+        }
+        if let Some(line) = tally(&found) {
+            let _ = writeln!(stderr, "{line}");
+        }
+    }
+
+    /// Every finding as JSON lines on standard output.
+    pub fn diagnostics_json(&self, diagnostics: &Diagnostics, sources: &Sources) {
+        let sources = concealed(diagnostics, sources);
+        for diagnostic in diagnostics.sorted() {
+            let mut value = serde_json::json!({ "format": 1 });
+            if let (Some(value), Ok(serde_json::Value::Object(fields))) =
+                (value.as_object_mut(), serde_json::to_value(render::json(diagnostic, &sources)))
+            {
+                value.extend(fields);
+            }
+            self.out(&value.to_string());
+        }
+    }
+
+    /// Asks a person for a word. `None` when standard input ends.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        let mut stderr = io::stderr().lock();
+        let _ = write!(stderr, "{question} ");
+        let _ = stderr.flush();
+        let mut line = String::new();
+        match io::stdin().read_line(&mut line) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(line.trim().to_owned()),
+        }
+    }
+}
+
+fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size()
+        .map(|(terminal_size::Width(columns), _)| usize::from(columns))
+        .filter(|columns| *columns > 0)
+}
+
+fn concealed(diagnostics: &Diagnostics, sources: &Sources) -> Sources {
+    let mut sources = sources.clone();
+    for span in diagnostics.concealed() {
+        sources.conceal(*span);
+    }
+    sources
+}
+
+fn tally(found: &[&Diagnostic]) -> Option<String> {
+    let count = |severity| found.iter().filter(|diagnostic| diagnostic.severity == severity).count();
+    match (count(Severity::Error), count(Severity::Warning)) {
+        (0, 0) => None,
+        (0, warnings) => Some(plural(warnings, "warning", "warnings")),
+        (errors, 0) => Some(plural(errors, "error", "errors")),
+        (errors, warnings) => {
+            Some(format!("{}, {}", plural(errors, "error", "errors"), plural(warnings, "warning", "warnings")))
+        }
+    }
+}
