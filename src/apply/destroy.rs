@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::ApplyError;
-use super::execute::{change_links, stop_timeout, write};
+use super::effects::{change_links, stop_timeout, write};
 use super::managers::Chosen;
 use super::state::State;
 use crate::ids::{AgentName, UnitName};

@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::effects::{change_links, stop_timeout, write};
 use super::idle::{self, RestartMode};
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::State;
 use super::{ApplyError, binaries, observe, verify};
 use crate::ids::{AgentName, UnitName};
-use crate::manifest::Manifest;
 use crate::plan::files::{FileChange, LinkChange};
 use crate::plan::ledger::LedgerAgent;
-use crate::plan::{Action, AgentPlan, Desired, Ledger, Plan, Process, waves};
+use crate::plan::{Action, AgentPlan, Ledger, Plan, Process, waves};
 use crate::render::Artifact;
 use crate::resolve::Fleet;
 use crate::shim::client;
@@ -22,8 +22,6 @@ use crate::system::service::{ManagerKind, ServiceManager};
 
 /// Longest wait for one unit to come up. The shim is up when the agent has been started, not when it is ready.
 const START_TIMEOUT: Duration = Duration::from_secs(90);
-/// systemd and the shim get this much longer than the agent's own stop time-out.
-const STOP_MARGIN: Duration = Duration::from_secs(15);
 /// Longest wait for a shim's answer.
 const SHIM_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -372,70 +370,10 @@ impl Apply<'_> {
     }
 }
 
-/// One file, and what the ledger knows of it.
-pub(super) fn write(
-    change: &FileChange,
-    files: &mut BTreeMap<std::path::PathBuf, crate::ids::Digest>,
-) -> Result<(), ApplyError> {
-    match change {
-        FileChange::Write { artifact, .. } => {
-            if let Some(parent) = artifact.path.parent() {
-                std::fs::create_dir_all(parent).map_err(|error| fs::FsError::io("make", parent, &error))?;
-            }
-            fs::write_atomic(&artifact.path, artifact.text.as_bytes(), artifact.mode())?;
-            files.insert(artifact.path.clone(), artifact.digest.clone());
-        }
-        FileChange::Remove { path, .. } => {
-            fs::remove_file_if_present(path)?;
-            files.remove(path);
-        }
-    }
-    Ok(())
-}
-
-/// Writes or removes links, and what the ledger knows of them.
-pub(super) fn change_links(
-    changes: &[LinkChange],
-    links: &mut BTreeMap<std::path::PathBuf, std::path::PathBuf>,
-) -> Result<(), fs::FsError> {
-    for change in changes {
-        match change {
-            LinkChange::Write { path, to } => {
-                if let Some(parent) = path.parent() {
-                    std::fs::create_dir_all(parent).map_err(|error| fs::FsError::io("make", parent, &error))?;
-                }
-                fs::write_symlink(path, to)?;
-                links.insert(path.clone(), to.clone());
-            }
-            LinkChange::Remove { path } => {
-                fs::remove_symlink(path)?;
-                links.remove(path);
-                // The folder goes with its last link; systemd makes it again when a user enables something.
-                if let Some(parent) = path.parent() {
-                    let _ = std::fs::remove_dir(parent);
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// How long an agent's stop may take: its own time-out and a margin.
-pub(super) fn stop_timeout(manifest: Option<&Manifest>) -> Duration {
-    let own = manifest.map_or(20_000, |manifest| manifest.policy.stop_timeout_ms);
-    Duration::from_millis(own) + STOP_MARGIN
-}
-
 fn list(names: &[&AgentName]) -> String {
     match names {
         [one] => one.to_string(),
         [first, .., last] if names.len() > 3 => format!("{} agents, {first} to {last}", names.len()),
         more => more.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", "),
     }
-}
-
-/// Whether the ledger's desired state of an agent is `wanted`.
-#[must_use]
-pub fn is_desired(ledger: &Ledger, agent: &AgentName, wanted: Desired) -> bool {
-    ledger.agents.get(agent).is_some_and(|entry| entry.desired == wanted)
 }

@@ -2,6 +2,7 @@
 
 pub mod binaries;
 pub mod destroy;
+mod effects;
 pub mod execute;
 pub mod idle;
 pub mod managers;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ApplyError;
-use super::execute::{change_links, stop_timeout};
+use super::effects::{change_links, stop_timeout};
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::State;

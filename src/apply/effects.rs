@@ -1,0 +1,65 @@
+//! Single effects: a file, a link; and how long a stop may take.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::ApplyError;
+use crate::ids::Digest;
+use crate::manifest::Manifest;
+use crate::plan::files::{FileChange, LinkChange};
+use crate::system::fs;
+
+/// systemd and the shim get this much longer than the agent's own stop time-out.
+const STOP_MARGIN: Duration = Duration::from_secs(15);
+
+/// One file, and what the ledger knows of it.
+pub(super) fn write(change: &FileChange, files: &mut BTreeMap<PathBuf, Digest>) -> Result<(), ApplyError> {
+    match change {
+        FileChange::Write { artifact, .. } => {
+            if let Some(parent) = artifact.path.parent() {
+                std::fs::create_dir_all(parent).map_err(|error| fs::FsError::io("make", parent, &error))?;
+            }
+            fs::write_atomic(&artifact.path, artifact.text.as_bytes(), artifact.mode())?;
+            files.insert(artifact.path.clone(), artifact.digest.clone());
+        }
+        FileChange::Remove { path, .. } => {
+            fs::remove_file_if_present(path)?;
+            files.remove(path);
+        }
+    }
+    Ok(())
+}
+
+/// Writes or removes links, and what the ledger knows of them.
+pub(super) fn change_links(
+    changes: &[LinkChange],
+    links: &mut BTreeMap<PathBuf, PathBuf>,
+) -> Result<(), fs::FsError> {
+    for change in changes {
+        match change {
+            LinkChange::Write { path, to } => {
+                if let Some(parent) = path.parent() {
+                    std::fs::create_dir_all(parent).map_err(|error| fs::FsError::io("make", parent, &error))?;
+                }
+                fs::write_symlink(path, to)?;
+                links.insert(path.clone(), to.clone());
+            }
+            LinkChange::Remove { path } => {
+                fs::remove_symlink(path)?;
+                links.remove(path);
+                // The folder goes with its last link; systemd makes it again when a user enables something.
+                if let Some(parent) = path.parent() {
+                    let _ = std::fs::remove_dir(parent);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How long an agent's stop may take: its own time-out and a margin.
+pub(super) fn stop_timeout(manifest: Option<&Manifest>) -> Duration {
+    let own = manifest.map_or(20_000, |manifest| manifest.policy.stop_timeout_ms);
+    Duration::from_millis(own) + STOP_MARGIN
+}
