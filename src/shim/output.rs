@@ -16,6 +16,9 @@ const CHUNK: usize = 16 << 10;
 /// How soon after output the screen is searched for the ready pattern, and how often at most.
 const READY_LOOK: Duration = Duration::from_millis(100);
 
+/// A runtime without patterns is taken for ready after this long without output.
+pub(super) const READY_QUIET: Duration = Duration::from_secs(1);
+
 /// What a read of the terminal ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read {
@@ -91,11 +94,15 @@ impl Shim {
             return;
         }
         self.ready.look_at = None;
-        let screen = self.model.text();
-        // A runtime that never says "ready" is ready when it waits for the first time.
-        let kind = if self.patterns.has(PatternKind::Ready) { PatternKind::Ready } else { PatternKind::Idle };
-        if self.patterns.find(kind, &screen).is_some() {
-            self.ready.seen = true;
+        // A runtime that never says "ready" is ready when it waits for the first time; one that says nothing at all,
+        // when it is quiet for the first time.
+        let said = [PatternKind::Ready, PatternKind::Idle].into_iter().find(|&kind| self.patterns.has(kind));
+        self.ready.seen = match said {
+            Some(kind) => self.patterns.find(kind, &self.model.text()).is_some(),
+            None => now >= self.last_output + READY_QUIET,
+        };
+        if said.is_none() && !self.ready.seen && self.deliveries.has_first() {
+            self.ready.look_at = Some(self.last_output + READY_QUIET);
         }
     }
 }

@@ -11,9 +11,10 @@ pub(super) struct Patterns {
     list: Vec<(Pattern, Regex)>,
 }
 
-/// Text that a pattern was found in.
+/// Where a pattern was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Match {
+    /// The line.
     pub(super) text: String,
     pub(super) class: Option<String>,
 }
@@ -44,7 +45,7 @@ impl Patterns {
         self.list.iter().filter(|(pattern, _)| pattern.kind == kind).find_map(|(pattern, regex)| {
             let text = region(pattern.region, screen);
             let found = regex.find(&text)?;
-            Some(Match { text: found.as_str().trim().chars().take(120).collect(), class: pattern.class.clone() })
+            Some(Match { text: line_at(&text, found.start()), class: pattern.class.clone() })
         })
     }
 
@@ -65,6 +66,13 @@ impl Patterns {
             .any(|(pattern, regex)| pattern.kind == PatternKind::Placeholder && regex.is_match(&draft));
         Some(if placeholder { String::new() } else { draft })
     }
+}
+
+/// The line that holds this offset, for people: patterns often match no more than its first character.
+fn line_at(text: &str, at: usize) -> String {
+    const SHOWN: usize = 120;
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    text[start..].lines().next().unwrap_or("").trim().chars().take(SHOWN).collect()
 }
 
 fn region(region: Region, screen: &ScreenText) -> String {

@@ -16,6 +16,7 @@ use super::lock::Listener;
 use super::log::Log;
 use super::mask::Mask;
 use super::notify::Notifier;
+use super::output::READY_QUIET;
 use super::patterns::Patterns;
 use super::pty::Pty;
 use super::secrets::Secrets;
@@ -85,6 +86,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
     let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref());
     let mask = Mask::new(secrets.take_values());
     let now = Instant::now();
+    let first = first_message(&manifest);
     let mut shim = Shim {
         manifest_path: path.to_owned(),
         digest,
@@ -98,8 +100,9 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
         log: Log::new(manifest.folder.clone(), manifest.policy.log.clone()),
         bytes: 0,
         last_output: now,
-        ready: Ready::default(),
-        deliveries: Deliveries::new(first_message(&manifest)),
+        // An agent that writes nothing has to be looked at all the same.
+        ready: Ready { seen: false, look_at: first.as_ref().map(|_| now + READY_QUIET) },
+        deliveries: Deliveries::new(first),
         stop: None,
         server: Server::new(listener),
         signals,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod ends;
+mod send;
 mod starts;
 mod support;
 mod verbs;

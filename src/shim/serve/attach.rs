@@ -134,12 +134,15 @@ impl Shim {
     }
 
     fn person_typed(&mut self, connection: &mut Connection, bytes: &[u8], now: Instant) {
-        if !self.type_in(bytes) {
-            connection.notice("the agent does not read its terminal: what you type is dropped");
-            return;
-        }
-        if is_typing(bytes) {
+        let typing = is_typing(bytes);
+        if typing {
             self.server.typed(now);
+        }
+        if self.deliveries.holds() {
+            self.deliveries.hold(bytes);
+        } else if !self.type_in(bytes) {
+            connection.notice("the agent does not read its terminal: what you type is dropped");
+        } else if typing {
             self.deliveries.person_typed(bytes);
         }
     }

@@ -23,6 +23,7 @@ use super::report;
 use super::terminal::{Fed, Model};
 use super::turn::Source;
 use connection::{Connection, Phase};
+pub(super) use events::TYPING;
 
 /// Most connections at a time.
 const CLIENTS_MAX: usize = 64;

@@ -83,9 +83,13 @@ impl Shim {
             }),
             Verb::Reload => self.reload().map(|done| connection.answer(&done, now + PATIENCE)),
             Verb::Send => parse::<SendRequest>(line).and_then(|request| {
-                self.enqueue(id, &request.text, now)?;
-                connection.phase = Phase::Waiting;
-                connection.deadline = None;
+                match self.enqueue(id, &request.text, now)? {
+                    Some(refused) => connection.answer(&refused, now + PATIENCE),
+                    None => {
+                        connection.phase = Phase::Waiting;
+                        connection.deadline = None;
+                    }
+                }
                 Ok(())
             }),
             Verb::Attach => parse(line).map(|request| self.attach(connection, &request, now)),
