@@ -51,7 +51,7 @@ pub enum Step {
     Hang,
     /// Ignores a signal of [`IGNORABLE`] from here on.
     Ignore { signal: String },
-    /// Waits for one message.
+    /// Waits for one message. One that came while a step before it ran does not count.
     Wait,
     /// Exits.
     Exit { code: u8 },

@@ -15,6 +15,7 @@ mod keys;
 mod runner;
 mod screen;
 mod terminal;
+mod time;
 mod walk;
 
 use std::io::Write as _;

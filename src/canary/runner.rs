@@ -1,7 +1,6 @@
 //! The loop that plays a script: one thread, asleep unless a step needs a tick.
 
 use std::collections::BTreeSet;
-use std::hint::black_box;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::process::{Child, Command, Stdio};
@@ -16,14 +15,15 @@ use super::heartbeat::Heart;
 use super::keys::{Decoder, Key};
 use super::screen::{Bottom, Screen, one_line};
 use super::terminal::Terminal;
+use super::time::{TICK, duration, next_tick, spin, timeout_until};
 use super::walk::Walk;
 use crate::script::{Script, Step};
 
-/// How often the busy line changes.
-const TICK: Duration = Duration::from_millis(500);
-
 /// How long `spin` computes before it looks at its terminal again.
 const SPIN_SLICE: Duration = Duration::from_millis(10);
+
+/// Steps done at most before the terminal is looked at.
+const BATCH: u32 = 100;
 
 /// Exit code after SIGTERM: 128 + 15, as shells count.
 const TERMINATED: u8 = 143;
@@ -109,10 +109,13 @@ pub fn run(script: &Script) -> io::Result<u8> {
 impl Runner<'_> {
     fn play(&mut self, signals: &SignalFd) -> io::Result<u8> {
         loop {
-            if matches!(self.doing, Doing::Nothing)
-                && let Some(code) = self.begin()
-            {
-                return Ok(code);
+            // Nothing is shown between two steps: a screen that looks like waiting is one that waits.
+            let mut started = 0;
+            while matches!(self.doing, Doing::Nothing) && started < BATCH {
+                if let Some(code) = self.begin() {
+                    return Ok(code);
+                }
+                started += 1;
             }
             self.draw();
             let (signalled, typed) = self.sleep(signals)?;
@@ -239,6 +242,8 @@ impl Runner<'_> {
 
     fn signal(&mut self, signal: Signal) -> Option<u8> {
         match signal {
+            // What hangs does not draw again either.
+            Signal::SIGWINCH if matches!(self.doing, Doing::Hang) => {}
             Signal::SIGWINCH => self.columns = self.terminal.columns(),
             Signal::SIGCHLD => {
                 if let Doing::Child { process, .. } = &mut self.doing
@@ -261,15 +266,12 @@ impl Runner<'_> {
             return (!self.ignored.contains(&Signal::SIGHUP)).then_some(HUNG_UP);
         }
         for key in self.keys.feed(&bytes) {
-            if let Doing::Ask { question } = &self.doing {
-                let answer = match key {
-                    Key::Char('y' | 'Y') => "yes",
-                    Key::Char('n' | 'N') | Key::Enter | Key::Interrupt => "no",
-                    _ => continue,
-                };
-                let answered = format!("answered {answer}: {question}");
-                self.screen.print(&answered);
-                self.doing = Doing::Nothing;
+            if matches!(self.doing, Doing::Ask { .. }) {
+                match key {
+                    Key::Char('y' | 'Y') => self.answer("yes"),
+                    Key::Char('n' | 'N') | Key::Enter | Key::Interrupt => self.answer("no"),
+                    _ => {}
+                }
                 continue;
             }
             match key {
@@ -298,9 +300,17 @@ impl Runner<'_> {
         }
     }
 
-    /// Ctrl-C: ends the step that runs, else clears the draft.
+    fn answer(&mut self, word: &str) {
+        if let Doing::Ask { question } = std::mem::replace(&mut self.doing, Doing::Nothing) {
+            self.screen.print(&format!("answered {word}: {question}"));
+        }
+    }
+
+    /// Ctrl-C or SIGINT: ends the step that runs, else clears the draft.
     fn interrupt(&mut self) {
         match self.doing {
+            Doing::Ask { .. } => self.answer("no"),
+            Doing::Hang => {}
             Doing::Timed { .. } | Doing::Child { .. } => {
                 self.interrupt_child();
                 self.screen.print("interrupted");
@@ -353,37 +363,4 @@ impl Runner<'_> {
 
 fn named(name: &str) -> Option<Signal> {
     format!("SIG{name}").parse().ok()
-}
-
-fn next_tick(since: Instant) -> Instant {
-    let ticks = u32::try_from(since.elapsed().as_millis() / TICK.as_millis()).unwrap_or(u32::MAX - 1);
-    since + TICK * (ticks + 1)
-}
-
-/// Rounded up, because a wait that ends a moment early would come again at once.
-fn timeout_until(instant: Instant) -> PollTimeout {
-    let wait = instant.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
-    PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX)
-}
-
-fn spin(slice: Duration) {
-    let started = Instant::now();
-    let mut sum = 0_u64;
-    while started.elapsed() < slice {
-        for number in 0..1000 {
-            sum = black_box(sum.wrapping_add(number));
-        }
-    }
-}
-
-/// `90000` as `1m30s`.
-fn duration(ms: u64) -> String {
-    let seconds = ms / 1000;
-    let mut text = String::new();
-    for (count, unit) in [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (ms % 1000, "ms")] {
-        if count > 0 {
-            text = format!("{text}{count}{unit}");
-        }
-    }
-    if text.is_empty() { "0s".to_owned() } else { text }
 }

@@ -59,6 +59,8 @@ fn it_hangs_with_a_frozen_busy_line_and_takes_no_input() {
     let mut canary = Canary::start(vec![Step::Hang]);
     canary.shows(&["* working", ">"]);
     canary.pty.type_in("hello\r/quit\r\x03");
+    canary.pty.signal(Signal::SIGINT);
+    canary.pty.resize(60, 10);
     assert_eq!(canary.pty.settle(Duration::from_millis(700)), 0, "it reacted");
     canary.shows(&["* working", ">"]);
 }

@@ -108,6 +108,11 @@ fn a_dialog_takes_one_key_and_keeps_the_draft() {
     canary.shows(&["interrupted", "answered yes: Run rm?", "? Sure? [y/N]"]);
     canary.pty.type_in("\r");
     canary.shows(&["answered yes: Run rm?", "answered no: Sure?", "> later"]);
+
+    let mut canary = Canary::start(vec![Step::Ask { text: "Now?".to_owned() }]);
+    canary.shows(&["? Now? [y/N]"]);
+    canary.pty.signal(nix::sys::signal::Signal::SIGINT);
+    canary.shows(&["answered no: Now?", ">"]);
 }
 
 #[test]
