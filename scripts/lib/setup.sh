@@ -32,12 +32,12 @@ need_packages() {
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
-    say "installing ${missing[*]}"
+    say "missing packages: ${missing[*]}"
     local log status=0
     log=$(mktemp)
     {
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "${missing[@]}"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 update &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 install --yes --no-install-recommends "${missing[@]}"
     } >"$log" 2>&1 </dev/null || status=$?
     if [ "$status" = 125 ]; then
         rm -f "$log"

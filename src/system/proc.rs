@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -49,17 +50,18 @@ pub fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
-/// The id of this boot, or an empty text where the kernel does not tell.
+/// The id of this boot, or an empty text where the kernel does not tell. Read once: no process outlives its boot.
 #[must_use]
-pub fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+pub fn boot_id() -> &'static str {
+    static ID: OnceLock<String> = OnceLock::new();
+    ID.get_or_init(|| fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned())
 }
 
 /// The identity of the live process `pid`.
 #[must_use]
 pub fn identify(pid: u32) -> Option<ProcessId> {
     let stat = stat(pid).filter(|stat| !stat.is_dead())?;
-    Some(ProcessId { pid, start_ticks: stat.start_ticks, boot_id: boot_id() })
+    Some(ProcessId { pid, start_ticks: stat.start_ticks, boot_id: boot_id().to_owned() })
 }
 
 /// Whether exactly this process runs now. One that ended and was not reaped yet does not.
@@ -72,7 +74,6 @@ pub fn is_alive(process: &ProcessId) -> bool {
 /// All processes at one moment, for questions about who is below whom.
 #[derive(Debug)]
 pub struct Table {
-    boot_id: String,
     /// From a parent to its children.
     children: BTreeMap<u32, Vec<(u32, Stat)>>,
 }
@@ -88,7 +89,7 @@ impl Table {
                 children.entry(stat.parent).or_default().push((pid, stat));
             }
         }
-        Self { boot_id: boot_id(), children }
+        Self { children }
     }
 
     /// Every process below `pid`, dead ones left out. Complete when `pid` is a child subreaper (prctl(2)) or its tree
@@ -102,7 +103,7 @@ impl Table {
                 parents.push(*child);
                 if !stat.is_dead() {
                     let start_ticks = stat.start_ticks;
-                    found.push(ProcessId { pid: *child, start_ticks, boot_id: self.boot_id.clone() });
+                    found.push(ProcessId { pid: *child, start_ticks, boot_id: boot_id().to_owned() });
                 }
             }
         }

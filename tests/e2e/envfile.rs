@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use fleet::system::service::envfile::parse;
 
@@ -54,32 +55,32 @@ fn random_cases(count: usize) -> Vec<String> {
 #[test]
 fn environment_files_are_read_as_systemd_reads_them() {
     let manager = UserManager::start(As::all()[0]);
-    let folder = manager.variable("HOME").join("cases");
+    let folder = manager.base.join("cases");
     fs::create_dir(&folder).unwrap();
-    let units = manager.variable("XDG_CONFIG_HOME").join("systemd/user");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     let mut cases: Vec<String> = CASES.iter().map(|case| (*case).to_owned()).collect();
     cases.extend(random_cases(200));
-    let mut names = Vec::new();
+    let mut units = Units { folder: manager.unit_folder(), names: Vec::new() };
     for (number, case) in cases.iter().enumerate() {
         let file = folder.join(format!("{number}.env"));
         fs::write(&file, case).unwrap();
-        let name = format!("case{number}.service");
+        let name = format!("fleet-e2e-envfile-{number}.service");
         let text = format!(
             "[Service]\nType=oneshot\nEnvironmentFile={}\nStandardOutput=file:{}\nExecStart=/usr/bin/env -0\n",
             file.display(),
             folder.join(format!("{number}.out")).display()
         );
-        fs::write(units.join(&name), text).unwrap();
-        names.push(name);
+        fs::write(units.folder.join(&name), text).unwrap();
+        units.names.push(name);
     }
     let mut start = manager.command("systemctl");
-    let started = output(start.args(["--user", "start"]).args(&names), 2 * LONG);
+    let started = output(start.args(["--user", "start"]).args(&units.names), 2 * LONG);
     assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
     let mut wrong = Vec::new();
     for (number, case) in cases.iter().enumerate() {
         let theirs = systemds(&folder.join(format!("{number}.out")));
         let mut ours = parse(case).variables;
-        ours.retain(|name, _| name.starts_with('T'));
+        ours.retain(|name, _| name.starts_with("T_"));
         if ours != theirs {
             wrong.push(format!("{case:?}\n  systemd: {theirs:?}\n  fleet:   {ours:?}"));
         }
@@ -87,11 +88,24 @@ fn environment_files_are_read_as_systemd_reads_them() {
     assert!(wrong.is_empty(), "{} of {} files differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
+/// Unit files, removed at the end: the manager may be a person's own.
+struct Units {
+    folder: PathBuf,
+    names: Vec<String>,
+}
+
+impl Drop for Units {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let _ = fs::remove_file(self.folder.join(name));
+        }
+    }
+}
+
 fn systemds(file: &Path) -> BTreeMap<String, String> {
     let text = String::from_utf8(fs::read(file).unwrap()).unwrap();
     let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
-    pairs
-        .filter(|(name, _)| name.starts_with('T') && *name != "TMPDIR" && *name != "TERM")
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    // The others are the manager's own.
+    let ours = pairs.filter(|(name, _)| name.starts_with("T_"));
+    ours.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

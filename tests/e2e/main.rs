@@ -4,4 +4,5 @@
 
 mod envfile;
 mod managers;
+mod shims;
 mod support;

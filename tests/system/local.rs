@@ -8,6 +8,7 @@ use fleet::manifest::ProcessId;
 use fleet::system::proc::{Handle, descendants, identify, is_alive};
 use fleet::system::service::local::LocalManager;
 use fleet::system::service::{ActiveState, ServiceManager};
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -209,6 +210,18 @@ fn a_reused_pid_is_not_the_shim() {
     assert_eq!(bench.state("lead"), ActiveState::Inactive, "the machine went down with it");
     bystander.kill().unwrap();
     bystander.wait().unwrap();
+}
+
+#[test]
+fn a_shim_without_a_record_is_not_taken_for_stopped() {
+    let bench = Bench::new();
+    let unit = bench.agent("lead", "normal");
+    let file = fs::File::create(bench.at("lead").join("shim.lock")).unwrap();
+    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
+    let error = bench.manager.stop(&unit, LONG).unwrap_err();
+    assert!(error.message.contains("shim.lock"), "{error}");
+    drop(lock);
+    bench.manager.stop(&unit, LONG).unwrap();
 }
 
 #[test]

@@ -138,3 +138,33 @@ fn valid(name: &str, value: &str) -> bool {
     let starts = name.chars().next().is_some_and(|c| !c.is_ascii_digit());
     letters && starts && !value.contains('\0')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn reads(text: &str, wanted: &[(&str, &str)]) {
+        let wanted = wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        assert_eq!(parse(text).variables, wanted, "{text:?}");
+    }
+
+    /// What systemd 252 makes of each was seen in the end-to-end test, which has many more.
+    #[test]
+    fn quotes_escapes_and_comments_mean_what_they_mean_to_systemd() {
+        reads("A=two words \nB= x", &[("A", "two words"), ("B", "x")]);
+        reads("A='a # b' \nB=\"c \\\" \\\\ \\n\"", &[("A", "a # b"), ("B", "c \" \\ \\n")]);
+        reads("# A=1\n ; B=2\nC=3 # no comment", &[("C", "3 # no comment")]);
+        reads("A=con\\\ntinued\nB=\"con\\\ntinued\"", &[("A", "continued"), ("B", "continued")]);
+        reads("A='x' y\nB=x'y'\nC=\"many\nlines\"", &[("A", "xy"), ("B", "x'y'"), ("C", "many\nlines")]);
+        reads("A=1\nA=2\nB=", &[("A", "2"), ("B", "")]);
+        reads("A=trail\\ \nB='open\nC=3", &[("A", "trail "), ("B", "open\nC=3")]);
+    }
+
+    #[test]
+    fn what_is_no_name_is_left_out_and_said() {
+        let found = parse("export A=1\n9B=2\nC-D=3\nE=4");
+        assert_eq!(found.variables.into_keys().collect::<Vec<_>>(), ["E"]);
+        assert_eq!(found.ignored, ["export A", "9B", "C-D"]);
+    }
+}

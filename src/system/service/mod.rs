@@ -70,6 +70,12 @@ pub trait ServiceManager: fmt::Debug {
     /// An error says that the unit was still up after `timeout`.
     fn stop_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>>;
 
+    /// Makes the manager forget that `units` have failed, after their files were removed: systemd lists such a unit until
+    /// then. Says nothing about units that have not failed. Nothing under `local`, which remembers nothing itself.
+    fn reset_failed(&self, units: &[UnitName]) {
+        let _ = units;
+    }
+
     /// [`ServiceManager::start_many`] of one.
     ///
     /// # Errors
@@ -102,7 +108,8 @@ fn own_unit(fleet: &FleetId, name: &str) -> Option<UnitName> {
     Some(UnitName::agent(fleet, &AgentName::new(agent.strip_suffix(".service")?).ok()?))
 }
 
-/// One unit as systemd lists it, or `None` when it only has a name: referred to by others, without a file, not running.
+/// One unit as systemd lists it, or `None` when only its name is left: without a file and not running, it is listed
+/// because others refer to it or because it once failed.
 fn listed(fleet: &FleetId, name: &str, load: &str, active: &str, sub: &str) -> Option<UnitState> {
     let unit = own_unit(fleet, name)?;
     let active = match active {
@@ -112,7 +119,7 @@ fn listed(fleet: &FleetId, name: &str, load: &str, active: &str, sub: &str) -> O
         "failed" => ActiveState::Failed,
         _ => ActiveState::Inactive,
     };
-    if load == "not-found" && active == ActiveState::Inactive {
+    if load == "not-found" && matches!(active, ActiveState::Inactive | ActiveState::Failed) {
         return None;
     }
     Some(UnitState { unit, active, sub: sub.to_owned() })
@@ -136,6 +143,7 @@ mod tests {
     fn a_unit_that_is_only_a_name_is_not_listed() {
         let shop = FleetId::new("shop").unwrap();
         assert_eq!(listed(&shop, "fleet-shop-a.service", "not-found", "inactive", "dead"), None);
+        assert_eq!(listed(&shop, "fleet-shop-a.service", "not-found", "failed", "failed"), None);
         let running = listed(&shop, "fleet-shop-a.service", "not-found", "active", "running").unwrap();
         assert_eq!(running.active, ActiveState::Active, "its file was removed under it");
     }

@@ -151,12 +151,16 @@ impl ServiceManager for SystemctlManager {
         ask(["daemon-reload"], RELOAD, "make systemd read its unit files again").map(drop)
     }
 
+    fn reset_failed(&self, units: &[UnitName]) {
+        // Fails for units that are not loaded, which then have nothing to reset.
+        let _ = systemctl(["reset-failed", "--"].into_iter().chain(units.iter().map(UnitName::as_str)), CALL);
+    }
+
     fn start_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>> {
         if units.is_empty() {
             return Vec::new();
         }
-        // Fails for units that are not loaded, which then have nothing to reset.
-        let _ = systemctl(["reset-failed", "--"].into_iter().chain(units.iter().map(UnitName::as_str)), CALL);
+        self.reset_failed(units);
         change("start", units, timeout)
     }
 

@@ -284,6 +284,14 @@ impl ServiceManager for SystemdManager {
             .map_err(|error| unreachable(&error, "make systemd read its unit files again"))
     }
 
+    fn reset_failed(&self, units: &[UnitName]) {
+        self.runtime.block_on(async {
+            for unit in units {
+                let _ = self.call("ResetFailedUnit", &(unit.as_str(),)).await;
+            }
+        });
+    }
+
     fn start_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>> {
         self.run_jobs(Verb::Start, units, timeout)
     }

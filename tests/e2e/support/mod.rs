@@ -19,12 +19,16 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use cgroup::{Cgroups, procs_file};
+use fleet::ids::FleetId;
 use fleet::system::proc::{Handle, identify};
 use nix::sys::signal::Signal;
 use user::Account;
 
 /// For what should take a moment: reached only when something hangs.
 pub const LONG: Duration = Duration::from_mins(1);
+
+/// Names the test process in the test's folder.
+const OWNER: &str = "fleet-e2e-owner";
 
 const SYSTEMD: &str = "/lib/systemd/systemd";
 
@@ -77,7 +81,9 @@ struct Own {
 impl UserManager {
     /// Starts a user manager and waits until it runs. See [`As::all`] for who can be asked for.
     pub fn start(who: As) -> Self {
+        sweep();
         let base = tempfile::Builder::new().prefix("f").rand_bytes(6).tempdir_in("/tmp").unwrap();
+        fs::write(base.path().join(OWNER), std::process::id().to_string()).unwrap();
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755)).unwrap();
         if !nix::unistd::geteuid().is_root() {
             assert_eq!(who, As::User, "only root can start a manager as root");
@@ -190,6 +196,17 @@ impl UserManager {
         PathBuf::from(value.unwrap_or_else(|| panic!("{name} is not set")))
     }
 
+    /// Where the manager looks for the user's unit files.
+    pub fn unit_folder(&self) -> PathBuf {
+        let config = match self.environment.get(OsStr::new("XDG_CONFIG_HOME")) {
+            Some(config) => PathBuf::from(config),
+            None => self.variable("HOME").join(".config"),
+        };
+        let folder = config.join("systemd/user");
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
     /// A copy of `program` that the manager's user can run, whoever owns the original and its folders.
     pub fn install(&self, program: &Path) -> PathBuf {
         let folder = self.base.join("bin");
@@ -209,6 +226,9 @@ impl UserManager {
         let mut command = self.command(program);
         command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
         command.env("FLEET_E2E_PART", part).env("FLEET_E2E_BASE", &self.base).env("RUST_BACKTRACE", "1");
+        if self.own.is_some() {
+            command.env("FLEET_E2E_OWN", "1");
+        }
         let output = output(&mut command, 5 * LONG);
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && said.contains("1 passed"), "{test} as {:?}, {part}:\n{said}", self.who);
@@ -218,6 +238,18 @@ impl UserManager {
 /// The part that [`UserManager::run_part`] asked for, when this process was started by it.
 pub fn part() -> Option<String> {
     std::env::var("FLEET_E2E_PART").ok()
+}
+
+/// Whether a part may do to the manager what would hurt a person's login.
+pub fn is_own_manager() -> bool {
+    std::env::var_os("FLEET_E2E_OWN").is_some()
+}
+
+/// Makes the user manager forget the units of `fleet`, whose files are gone. For parts.
+pub fn forget(fleet: &FleetId) {
+    for words in [vec!["daemon-reload".to_owned()], vec!["reset-failed".to_owned(), format!("fleet-{fleet}*")]] {
+        let _ = Command::new("systemctl").arg("--user").args(words).output();
+    }
 }
 
 impl Drop for UserManager {
@@ -280,6 +312,16 @@ fn write_zero(fd: RawFd) -> std::io::Result<()> {
     // SAFETY: the descriptor is open, the caller holds its file, and the buffer is static.
     let written = unsafe { nix::libc::write(fd, c"0".as_ptr().cast(), 1) };
     if written == 1 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+/// Removes the folders of test processes that were killed.
+fn sweep() {
+    for entry in fs::read_dir("/tmp").unwrap().flatten() {
+        let owner = fs::read_to_string(entry.path().join(OWNER)).ok().and_then(|text| text.parse().ok());
+        if owner.is_some_and(|pid| identify(pid).is_none()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Nothing of the caller's environment but the search path, so that tests are the same on every machine.

@@ -9,6 +9,8 @@ mod start;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
@@ -19,6 +21,8 @@ use crate::ids::{AgentName, FleetId, UnitName};
 use crate::manifest::{ExitRecord, FORMAT, ProcessId, RunRecord};
 use crate::system::{fs, proc};
 
+/// How long a shim without a run record may go on: it says farewell to its viewers after it has removed the record.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Largest record that is read, in bytes.
 const RECORD_CAP: u64 = 4 << 20;
 /// From SIGKILL to the end of a process: the kernel needs no longer unless the disk or a driver hangs.
@@ -66,10 +70,37 @@ impl LocalManager {
         Ok(self.records(agent)?.run.map(|run| run.shim).filter(proc::is_alive))
     }
 
+    /// Waits, not for long, until no shim holds the agent. Only for the holder of `agents/<name>/lock`: a shim that
+    /// started at this very moment would find its own lock taken.
+    fn is_free(&self, agent: &AgentName) -> bool {
+        let deadline = Instant::now() + FAREWELL;
+        loop {
+            let Ok(file) = std::fs::File::open(self.folder(agent).join("shim.lock")) else { return true };
+            match Flock::lock(file, FlockArg::LockSharedNonblock) {
+                Err((_, Errno::EWOULDBLOCK)) if Instant::now() < deadline => {
+                    // The kernel tells nobody when a lock becomes free without also giving it away.
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Err((_, Errno::EWOULDBLOCK)) => return false,
+                _ => return true,
+            }
+        }
+    }
+
     /// Sends SIGTERM to the live shim of `unit`, if there is one.
     fn ask_to_stop(&self, unit: &UnitName, all: &proc::Table) -> Result<Option<Stopping>, ManagerError> {
         let agent = self.agent("stop", unit)?;
-        let Some(shim) = self.running(&agent)? else { return Ok(None) };
+        let Some(shim) = self.running(&agent)? else {
+            if self.is_free(&agent) {
+                return Ok(None);
+            }
+            let path = self.folder(&agent).join("shim.lock");
+            return Err(ManagerError::new(
+                format!("stop {unit}"),
+                format!("a shim holds {} and has no record in run.json", path.display()),
+                format!("its process is named in that file: end it by hand, `kill $(cat {})`", path.display()),
+            ));
+        };
         let fail = |error: std::io::Error| stop_error(unit, &shim, &error.to_string());
         let Some(handle) = proc::Handle::open(&shim).map_err(fail)? else { return Ok(None) };
         let below = open_all(&all.below(shim.pid));

@@ -119,6 +119,8 @@ fn spawn<'a>(
     if manager.running(&agent)?.is_some() {
         return Ok(None);
     }
+    // One that goes on would end the new one at once; then the new one's own words say so.
+    let _ = manager.is_free(&agent);
     let folder = manager.folder(&agent);
     let fail = |what: &str, error: io::Error| start_error(unit, format!("{what}: {error}"), None);
     let manifest = folder.join("manifest.json");
