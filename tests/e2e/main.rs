@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod envfile;
+mod lifecycle;
 mod managers;
 mod shims;
 mod support;
+mod world;
