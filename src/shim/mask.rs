@@ -24,7 +24,7 @@ impl std::fmt::Debug for Mask {
 
 impl Mask {
     /// A value of several lines is hidden line by line, since a terminal changes what is between them.
-    pub(super) fn new(values: Vec<Vec<u8>>) -> Self {
+    pub(super) fn new(values: &[Vec<u8>]) -> Self {
         let mut lines: Vec<Vec<u8>> = values
             .iter()
             .flat_map(|value| value.split(|&byte| byte == b'\n' || byte == b'\r'))
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     fn mask(values: &[&str]) -> Mask {
-        Mask::new(values.iter().map(|value| value.as_bytes().to_vec()).collect())
+        Mask::new(&values.iter().map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>())
     }
 
     #[test]

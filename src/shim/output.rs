@@ -68,7 +68,7 @@ impl Shim {
             report(format_args!("the terminal model failed on some output and started afresh; the agent draws anew"));
             let _ = killpg(self.agent, Signal::SIGWINCH);
         }
-        self.server.output(&fed, now);
+        self.server.output(fed);
         if !self.ready.seen && self.ready.look_at.is_none() {
             self.ready.look_at = Some(now + READY_LOOK);
         }

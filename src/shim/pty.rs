@@ -75,7 +75,7 @@ impl Pty {
         command.stderr(Stdio::from(self.slave.try_clone()?));
         // SAFETY: the closure makes system calls only; it neither allocates nor takes a lock.
         unsafe { command.pre_exec(move || become_agent(shim)) };
-        #[expect(clippy::zombie_processes, reason = "the loop reaps every child by waitpid")]
+        // Not waited for here: the loop reaps every child.
         let child = command.spawn()?;
         Ok(Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?))
     }

@@ -84,7 +84,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
     drop(environment);
 
     let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref());
-    let mask = Mask::new(secrets.take_values());
+    let mask = Mask::new(&secrets.take_values());
     let now = Instant::now();
     let first = first_message(&manifest);
     let mut shim = Shim {

@@ -1,8 +1,15 @@
 //! The shim as others meet it: the real binary, real agents in real pseudo-terminals, a raw socket.
 
-mod bench;
+#![allow(clippy::disallowed_methods, reason = "tests act on the machine")]
+
+mod attach;
+mod costs;
 mod ends;
+mod glass;
+mod hostile;
+mod logs;
 mod send;
 mod starts;
+mod subscribe;
 mod support;
 mod verbs;

@@ -1,5 +1,6 @@
 //! Starting: what the agent gets, and what is refused.
 
+use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::os::unix::process::CommandExt as _;
@@ -265,7 +266,7 @@ fn the_service_manager_is_told() {
     let mut command = place.command();
     command.env("NOTIFY_SOCKET", &path);
     let shim = crate::support::Shim { child: command.spawn().unwrap(), socket: place.socket() };
-    let mut told = || {
+    let told = || {
         let mut buffer = [0; 500];
         let count = notify.recv(&mut buffer).unwrap();
         String::from_utf8(buffer[..count].to_vec()).unwrap()
@@ -278,7 +279,6 @@ fn the_service_manager_is_told() {
     shim.wait();
 
     // An abstract name, and READY only when the agent really runs.
-    use std::os::linux::net::SocketAddrExt as _;
     let name = format!("fleet-test-{}", std::process::id());
     let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
     let notify = UnixDatagram::bind_addr(&address).unwrap();

@@ -1,6 +1,6 @@
 //! A shim in a temporary folder, and a raw client of its socket.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -91,8 +91,8 @@ impl Place {
         self.json("exit.json")
     }
 
-    pub fn pattern(&mut self, kind: &str, region: Value, expr: &str) {
-        let pattern = json!({"kind": kind, "region": region, "expr": expr, "class": null});
+    pub fn pattern(&mut self, kind: &str, region: impl Into<Value>, expr: &str) {
+        let pattern = json!({"kind": kind, "region": region.into(), "expr": expr, "class": null});
         self.manifest["policy"]["patterns"].as_array_mut().unwrap().push(pattern);
     }
 
@@ -245,12 +245,6 @@ impl Frames {
                 return event;
             }
         }
-    }
-
-    pub fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).unwrap();
-        line
     }
 }
 

@@ -17,12 +17,16 @@ pub(super) fn clean(text: &str) -> String {
 fn keeps(c: char) -> bool {
     match c {
         '\n' | '\t' => true,
-        // C0, DEL and C1.
-        _ if c.is_control() => false,
         // Line and paragraph separator; marks, embeddings, overrides and isolates of the bidirectional algorithm.
-        '\u{2028}' | '\u{2029}' | '\u{061c}' | '\u{200e}' | '\u{200f}' => false,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
-        _ => true,
+        '\u{2028}'
+        | '\u{2029}'
+        | '\u{061c}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' => false,
+        // C0, DEL and C1.
+        _ => !c.is_control(),
     }
 }
 

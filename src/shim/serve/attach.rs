@@ -25,7 +25,7 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
-    pub(super) fn mark(&mut self, fed: &Fed) {
+    pub(super) fn mark(&mut self, fed: Fed) {
         self.dirty = true;
         self.bell |= fed.bell;
     }
@@ -95,8 +95,7 @@ impl Shim {
             drawn_at: None,
         });
         connection.draw(&self.model, now);
-        // This connection is not in the table while it is being served.
-        self.server.tell_viewers(1);
+        self.server.viewer_came();
         self.viewer_input(connection, now);
     }
 
@@ -126,7 +125,7 @@ impl Shim {
                     // A viewer that left is owed nothing.
                     connection.forget_output();
                     connection.phase = Phase::Closing;
-                    self.server.viewers_changed();
+                    self.server.viewer_left();
                     return;
                 }
             }

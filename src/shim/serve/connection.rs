@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
@@ -45,6 +46,8 @@ pub(super) struct Connection {
     pub(super) ended: bool,
     /// It does not read what it subscribed to.
     overrun: bool,
+    /// It may still be sending: closing now would take the answer away from it.
+    lingers: bool,
 }
 
 impl Connection {
@@ -57,13 +60,14 @@ impl Connection {
             deadline: Some(deadline),
             ended: false,
             overrun: false,
+            lingers: false,
         }
     }
 
     /// What to wait for. A hang-up is always reported.
     pub(super) fn wants(&self) -> PollFlags {
         let mut flags = PollFlags::empty();
-        if !self.ended && !matches!(self.phase, Phase::Waiting | Phase::Closing) {
+        if !self.ended && (self.lingers || !matches!(self.phase, Phase::Waiting | Phase::Closing)) {
             flags |= PollFlags::POLLIN;
         }
         if self.has_output() {
@@ -78,7 +82,8 @@ impl Connection {
 
     /// Nothing is left to do with it.
     pub(super) fn is_done(&self) -> bool {
-        self.overrun || (!self.has_output() && matches!(self.phase, Phase::Closing))
+        let sent = !self.has_output() && matches!(self.phase, Phase::Closing);
+        self.overrun || (sent && (self.ended || !self.lingers))
     }
 
     /// Takes what has arrived.
@@ -92,8 +97,10 @@ impl Connection {
                     return Ok(());
                 }
                 Ok(count) => {
-                    self.input.extend_from_slice(&buffer[..count]);
                     taken += count;
+                    if !self.lingers {
+                        self.input.extend_from_slice(&buffer[..count]);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -120,6 +127,10 @@ impl Connection {
             }
         }
         self.output.shrink_to(0);
+        if self.lingers && matches!(self.phase, Phase::Closing) {
+            // Shows the client the end of the answer. It may be gone already.
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
         Ok(())
     }
 
@@ -153,7 +164,13 @@ impl Connection {
 
     /// Queues an error line, and the end.
     pub(super) fn refuse(&mut self, word: &str, message: &str, deadline: Instant) {
-        self.answer(&error(word, message), deadline);
+        self.refuse_with(&error(word, message), deadline);
+    }
+
+    /// The same with an error of a shape of its own.
+    pub(super) fn refuse_with(&mut self, answer: &impl Serialize, deadline: Instant) {
+        self.lingers = true;
+        self.answer(answer, deadline);
     }
 
     /// Queues a frame, or as many as its length needs.

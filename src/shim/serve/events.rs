@@ -28,7 +28,7 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    pub(super) fn mark(&mut self, fed: &Fed, _now: Instant) {
+    pub(super) fn mark(&mut self, fed: Fed) {
         self.active = true;
         self.unsettled = true;
         self.title |= fed.title;
@@ -51,14 +51,19 @@ impl Connection {
 }
 
 impl Server {
-    /// Someone came to look, or went.
-    pub(super) fn viewers_changed(&mut self) {
-        self.tell_viewers(0);
+    /// Someone came to look.
+    pub(super) fn viewer_came(&mut self) {
+        self.viewers += 1;
+        self.tell_of_viewers();
     }
 
-    /// The same, with so many viewers that are not in the table.
-    pub(super) fn tell_viewers(&mut self, more: u32) {
-        let event = Event::Viewer { viewers: self.viewers() + more, typing: self.typing };
+    pub(super) fn viewer_left(&mut self) {
+        self.viewers = self.viewers.saturating_sub(1);
+        self.tell_of_viewers();
+    }
+
+    fn tell_of_viewers(&mut self) {
+        let event = Event::Viewer { viewers: self.viewers, typing: self.typing };
         for connection in self.connections.values_mut() {
             connection.event(&event);
         }
@@ -69,7 +74,7 @@ impl Server {
         self.typed_at = Some(now);
         if !self.typing && self.has_subscribers() {
             self.typing = true;
-            self.viewers_changed();
+            self.tell_of_viewers();
         }
     }
 
@@ -101,7 +106,7 @@ impl Shim {
     }
 
     /// A subscriber may only leave.
-    pub(super) fn subscriber_input(&self, connection: &mut Connection) {
+    pub(super) fn subscriber_input(connection: &mut Connection) {
         loop {
             match Frame::take(&mut connection.input) {
                 Ok(Some(frame)) if frame.kind != to_shim::DETACH => {}
@@ -122,7 +127,7 @@ impl Shim {
     pub(super) fn tick_events(&mut self, now: Instant) {
         if self.server.typing_ends().is_some_and(|at| at <= now) {
             self.server.typing = false;
-            self.server.viewers_changed();
+            self.server.tell_of_viewers();
         }
         let due = |connection: &Connection| connection.event_at(self.last_output).is_some_and(|at| at <= now);
         if !self.server.connections.values().any(due) {

@@ -28,6 +28,9 @@ pub(super) use events::TYPING;
 /// Most connections at a time.
 const CLIENTS_MAX: usize = 64;
 
+/// Most clients that are still being told that there is no room.
+const TURNED_AWAY_MAX: usize = 16;
+
 /// How long a request may take to arrive, and an answer to be taken.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -41,6 +44,7 @@ pub(super) struct Server {
     connections: BTreeMap<u64, Connection>,
     next_id: u64,
     rest_until: Option<Instant>,
+    pub(super) viewers: u32,
     /// When a person typed last.
     pub(super) typed_at: Option<Instant>,
     /// Subscribers have been told that someone types.
@@ -54,6 +58,7 @@ impl Server {
             connections: BTreeMap::new(),
             next_id: 0,
             rest_until: None,
+            viewers: 0,
             typed_at: None,
             typing: false,
         }
@@ -76,9 +81,10 @@ impl Server {
                     let mut connection = Connection::new(stream, now + PATIENCE);
                     if let Err((error, message)) = self.admit(&connection) {
                         connection.refuse(error, message, now + PATIENCE);
-                        // One write: who is not let in is not waited for.
-                        let _ = connection.flush();
-                        continue;
+                        let told = connection.flush().is_ok();
+                        if !told || self.connections.len() >= CLIENTS_MAX + TURNED_AWAY_MAX {
+                            continue;
+                        }
                     }
                     self.next_id += 1;
                     self.connections.insert(self.next_id, connection);
@@ -129,11 +135,11 @@ impl Server {
     }
 
     /// The agent wrote something.
-    pub(super) fn output(&mut self, fed: &Fed, now: Instant) {
+    pub(super) fn output(&mut self, fed: Fed) {
         for connection in self.connections.values_mut() {
             match &mut connection.phase {
                 Phase::Viewer(viewer) => viewer.mark(fed),
-                Phase::Subscriber(subscriber) => subscriber.mark(fed, now),
+                Phase::Subscriber(subscriber) => subscriber.mark(fed),
                 _ => {}
             }
         }
@@ -153,12 +159,6 @@ impl Server {
         self.connections.contains_key(&id)
     }
 
-    pub(super) fn viewers(&self) -> u32 {
-        let count =
-            self.connections.values().filter(|connection| matches!(connection.phase, Phase::Viewer(_))).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
-    }
-
     /// Tells everyone that the agent has ended, and waits a moment for those who still read.
     pub(super) fn say_farewell(&mut self, model: &Model, ended: Ended, limit: Instant) {
         let (code, signal) = (ended.code(), ended.signal());
@@ -168,7 +168,7 @@ impl Server {
                 Phase::Viewer(_) => {}
                 Phase::Subscriber(_) => connection.event(&Event::Exit { code, signal }),
                 Phase::Handshake | Phase::Request(_) | Phase::Waiting => {
-                    connection.refuse("gone", "the agent has ended", limit);
+                    connection.answer(&error("gone", "the agent has ended"), limit);
                     continue;
                 }
                 Phase::Closing => continue,
@@ -212,11 +212,8 @@ impl Shim {
         let viewer = matches!(connection.phase, Phase::Viewer(_));
         if stays {
             self.server.connections.insert(id, connection);
-        } else {
-            drop(connection);
-            if viewer {
-                self.server.viewers_changed();
-            }
+        } else if viewer {
+            self.server.viewer_left();
         }
     }
 

@@ -52,7 +52,7 @@ impl Shim {
                     Ok(None) => break,
                     Ok(Some(line)) => match verb(&line) {
                         Ok(verb) => connection.phase = Phase::Request(verb),
-                        Err(answer) => return connection.answer(&answer, now + PATIENCE),
+                        Err(answer) => return connection.refuse_with(&answer, now + PATIENCE),
                     },
                     Err(()) => return too_long(connection, now),
                 },
@@ -62,7 +62,7 @@ impl Shim {
                     Err(()) => return too_long(connection, now),
                 },
                 Phase::Viewer(_) => return self.viewer_input(connection, now),
-                Phase::Subscriber(_) => return self.subscriber_input(connection),
+                Phase::Subscriber(_) => return Self::subscriber_input(connection),
                 Phase::Waiting | Phase::Closing => return,
             }
         }
@@ -73,30 +73,38 @@ impl Shim {
 
     fn request(&mut self, id: u64, connection: &mut Connection, verb: Verb, line: &[u8], now: Instant) {
         let done = match verb {
-            Verb::Status => Ok(connection.answer(&self.status(now), now + PATIENCE)),
-            Verb::Screen => Ok(connection.answer(&self.screen(), now + PATIENCE)),
+            Verb::Status => {
+                connection.answer(&self.status(now), now + PATIENCE);
+                Ok(())
+            }
+            Verb::Screen => {
+                connection.answer(&self.screen(), now + PATIENCE);
+                Ok(())
+            }
             Verb::Scrollback => parse(line).map(|request| {
-                connection.answer(&self.scrollback(&request), now + PATIENCE);
+                connection.answer(&self.scrollback(request), now + PATIENCE);
             }),
             Verb::Signal => parse(line).and_then(|request| self.signal(&request)).map(|done| {
                 connection.answer(&done, now + PATIENCE);
             }),
             Verb::Reload => self.reload().map(|done| connection.answer(&done, now + PATIENCE)),
             Verb::Send => parse::<SendRequest>(line).and_then(|request| {
-                match self.enqueue(id, &request.text, now)? {
-                    Some(refused) => connection.answer(&refused, now + PATIENCE),
-                    None => {
-                        connection.phase = Phase::Waiting;
-                        connection.deadline = None;
-                    }
+                if let Some(refused) = self.enqueue(id, &request.text, now)? {
+                    connection.answer(&refused, now + PATIENCE);
+                } else {
+                    connection.phase = Phase::Waiting;
+                    connection.deadline = None;
                 }
                 Ok(())
             }),
             Verb::Attach => parse(line).map(|request| self.attach(connection, &request, now)),
-            Verb::Subscribe => Ok(self.subscribe(connection, now)),
+            Verb::Subscribe => {
+                self.subscribe(connection, now);
+                Ok(())
+            }
         };
         if let Err(error) = done {
-            connection.answer(&error, now + PATIENCE);
+            connection.refuse_with(&error, now + PATIENCE);
         }
     }
 
@@ -117,7 +125,7 @@ impl Shim {
             rows: size.rows,
             cursor: self.model.cursor(),
             modes: self.model.mode_names(),
-            viewers: self.server.viewers(),
+            viewers: self.server.viewers,
             hash: hash(&screen.lines),
             manifest: self.digest.as_str().to_owned(),
             stopping: self.stop.is_some(),
@@ -142,7 +150,7 @@ impl Shim {
         hash(&self.model.text().lines)
     }
 
-    fn scrollback(&self, request: &ScrollbackRequest) -> Scrollback {
+    fn scrollback(&self, request: ScrollbackRequest) -> Scrollback {
         let count = usize::try_from(request.lines).unwrap_or(usize::MAX);
         let (mut lines, wrapped) = self.model.scrollback(count);
         self.mask.lines(&mut lines, &wrapped);

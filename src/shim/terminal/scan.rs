@@ -134,11 +134,7 @@ impl Scanner {
                             self.state = State::Escape;
                         }
                         0x18 | 0x1a => self.state = State::Ground,
-                        0x20..=0x3f => {
-                            if self.buffer.len() < CSI_MAX {
-                                self.buffer.push(byte);
-                            }
-                        }
+                        0x20..=0x3f if self.buffer.len() < CSI_MAX => self.buffer.push(byte),
                         0x40..=0x7e => {
                             self.state = State::Ground;
                             if let Some(piece) = csi(&self.buffer, byte) {

@@ -1,1 +1,0 @@
-//! What a shim costs, in counts.
