@@ -8,4 +8,5 @@ mod leaving;
 mod many;
 #[path = "../canary/pty.rs"]
 mod pty;
+mod real;
 mod subscribe;
