@@ -11,7 +11,7 @@ use super::outcome::{Outcome, Report};
 use super::state::State;
 use super::{ApplyError, binaries, observe, verify};
 use crate::ids::{AgentName, UnitName};
-use crate::plan::files::{FileChange, LinkChange};
+use crate::plan::files::FileChange;
 use crate::plan::ledger::LedgerAgent;
 use crate::plan::{Action, AgentPlan, Ledger, Plan, Process, waves};
 use crate::render::Artifact;
@@ -73,7 +73,7 @@ impl Apply<'_> {
         }
         self.processes(plan, &mut ledger, &mut report);
         if !plan.is_empty() {
-            self.links(plan, &mut ledger, &mut report);
+            Self::links(plan, &mut ledger, &mut report);
             ledger.expected.clear();
             ledger.generation = plan.generation + 1;
             report.generation = ledger.generation;
@@ -167,7 +167,8 @@ impl Apply<'_> {
             match result {
                 Ok(()) if agent.action == Action::Remove => {
                     report.put(&agent.name, Outcome::Done("removed".to_owned()));
-                    self.remove_links(&agent.links);
+                    // A link that stays is found again by the next plan.
+                    let _ = change_links(&agent.links, &mut BTreeMap::new());
                     ledger.agents.remove(&agent.name);
                 }
                 Ok(()) => {}
@@ -347,7 +348,7 @@ impl Apply<'_> {
         }
     }
 
-    fn links(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
+    fn links(plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
         for agent in &plan.agents {
             let Some(entry) = ledger.agents.get_mut(&agent.name) else { continue };
             if let Err(error) = change_links(&agent.links, &mut entry.links) {
@@ -361,12 +362,6 @@ impl Apply<'_> {
             }
         }
         ledger.links = links;
-    }
-
-    fn remove_links(&self, links: &[LinkChange]) {
-        let mut gone = BTreeMap::new();
-        // A link that stays is found again by the next plan.
-        let _ = change_links(links, &mut gone);
     }
 }
 

@@ -133,7 +133,7 @@ impl State {
         }
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::rename(&temporary, &folder).map_err(|error| fs::FsError::io("rename", &folder, &error))?;
-        self.drop_old_generations(&all);
+        Self::drop_old_generations(&all);
         Ok(folder)
     }
 
@@ -153,7 +153,7 @@ impl State {
         Ok(())
     }
 
-    fn drop_old_generations(&self, all: &Path) {
+    fn drop_old_generations(all: &Path) {
         let Ok(entries) = std::fs::read_dir(all) else { return };
         let mut numbers: Vec<u64> =
             entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();

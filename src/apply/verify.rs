@@ -7,7 +7,7 @@ use super::ApplyError;
 use crate::system::process::{self, Invocation};
 
 /// Longest wait for `systemd-analyze`. It takes 0.1 s for 31 units.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Lets `systemd-analyze verify` read the units in `folder`. Its warnings fail: an unknown directive is one that is not
 /// enforced. Without the program the check is left out; the tests run it.

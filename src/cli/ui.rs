@@ -21,6 +21,7 @@ pub struct Ui {
     width: usize,
 }
 
+#[expect(clippy::unused_self, reason = "all printing goes through the object, whatever it needs of it")]
 impl Ui {
     /// Looks at the terminal and at `NO_COLOR`.
     #[must_use]

@@ -107,10 +107,10 @@ fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: b
     let start = |reason: String| Verdict::act(Process::Start, reason);
     if desired == Desired::Held {
         let how = format!("`fleet start {}` starts it", agent.name);
-        return match known {
-            true => Verdict::note(format!("held; {how}")),
-            false => Verdict { reason: format!("not started: autostart is off; {how}"), ..Verdict::quiet() },
-        };
+        if known {
+            return Verdict::note(format!("held; {how}"));
+        }
+        return Verdict { reason: format!("not started: autostart is off; {how}"), ..Verdict::quiet() };
     }
     if !known {
         return start("new".to_owned());

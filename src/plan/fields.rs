@@ -74,10 +74,10 @@ pub fn launch(old: &Launch, new: &Launch) -> Vec<FieldChange> {
         sink.opaque("prompt arguments", class, *prompt_argv == new.prompt_argv);
     }
     sink.put("dir", class, Some(dir.display().to_string()), Some(new.dir.display().to_string()));
-    if *env_keys != new.env_keys {
-        sink.put("env", class, Some(env_keys.join(" ")), Some(new.env_keys.join(" ")));
-    } else {
+    if *env_keys == new.env_keys {
         sink.opaque("env", class, *env_digest == new.env_digest);
+    } else {
+        sink.put("env", class, Some(env_keys.join(" ")), Some(new.env_keys.join(" ")));
     }
     sink.put("secrets", class, secret_words(secrets), secret_words(&new.secrets));
     sink.opaque("role text", class, *role_digest == new.role_digest);

@@ -77,7 +77,7 @@ fn doublings(delay: u64, max: u64) -> u32 {
 
 /// The fleet's target or slice.
 pub(super) fn group(fleet: &Fleet, unit: &UnitName) -> String {
-    let template = if unit.as_str().ends_with(".slice") { "fleet.slice" } else { "fleet.target" };
+    let template = if *unit == UnitName::slice(&fleet.id) { "fleet.slice" } else { "fleet.target" };
     let what = if template == "fleet.slice" { "all agents" } else { "start and stop" };
     let values = Values::default()
         .set("description", &sink::description(&format!("fleet {}: {what}", fleet.id)))

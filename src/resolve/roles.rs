@@ -53,13 +53,13 @@ pub(super) fn resolve(
         }
         return Role::default();
     };
-    if node.kind == AgentKind::Enhancer {
-        if let Some(word) = ["code", "review"].into_iter().find(|word| role.may.contains(*word)) {
-            let message = format!("the enhancer's role `{name}` may `{word}`");
-            let span = node.role.as_ref().map_or(node.name.span, |role| role.span);
-            let help = "an enhancer improves the fleet and neither codes nor reviews: give this agent another role, or make it an `agent`";
-            diagnostics.report(Diagnostic::error(Code::Capability, message).at(span, "here").help(help));
-        }
+    if node.kind == AgentKind::Enhancer
+        && let Some(word) = ["code", "review"].into_iter().find(|word| role.may.contains(*word))
+    {
+        let message = format!("the enhancer's role `{name}` may `{word}`");
+        let span = node.role.as_ref().map_or(node.name.span, |role| role.span);
+        let help = "an enhancer improves the fleet and neither codes nor reviews: give this agent another role, or make it an `agent`";
+        diagnostics.report(Diagnostic::error(Code::Capability, message).at(span, "here").help(help));
     }
     role
 }

@@ -113,18 +113,18 @@ fn check_restart(restart: &RestartPolicy, part: &SettingsPart, node: &AgentNode,
 }
 
 fn check_limits(context: &Context<'_>, part: &SettingsPart, diagnostics: &mut Diagnostics) {
-    if let (Some(memory), Some(total)) = (&part.limits.memory, context.facts.memory) {
-        if memory.value > total {
-            let message = format!("the limit is above this machine's {} of memory", show_size(total >> 20 << 20));
-            diagnostics.report(Diagnostic::warning(Code::HostLimit, message).at(memory.span, "never reached here"));
-        }
+    if let (Some(memory), Some(total)) = (&part.limits.memory, context.facts.memory)
+        && memory.value > total
+    {
+        let message = format!("the limit is above this machine's {} of memory", show_size(total >> 20 << 20));
+        diagnostics.report(Diagnostic::warning(Code::HostLimit, message).at(memory.span, "never reached here"));
     }
-    if let (Some(high), Some(memory)) = (&part.limits.memory_high, &part.limits.memory) {
-        if high.value > memory.value {
-            let message = "memory-high= is above memory=, so it never takes effect";
-            let diagnostic = Diagnostic::error(Code::BadValue, message).at(high.span, "above the hard limit");
-            diagnostics.report(diagnostic.help("write a memory-high= below memory="));
-        }
+    if let (Some(high), Some(memory)) = (&part.limits.memory_high, &part.limits.memory)
+        && high.value > memory.value
+    {
+        let message = "memory-high= is above memory=, so it never takes effect";
+        let diagnostic = Diagnostic::error(Code::BadValue, message).at(high.span, "above the hard limit");
+        diagnostics.report(diagnostic.help("write a memory-high= below memory="));
     }
     if let Some(small) = part.limits.memory.as_ref().filter(|memory| memory.value < 1 << 20) {
         let message = format!("{} bytes of memory is less than any agent needs", small.value);

@@ -157,6 +157,8 @@ impl Scanner<'_> {
         }
     }
 
+    /// Boxed like every [`Stop`], which travels through each step of the scan.
+    #[expect(clippy::unnecessary_box_returns, reason = "the error type of the scan is boxed")]
     fn stop(&self, code: Code, start: usize, len: usize, message: String, help: &str) -> Stop {
         Box::new(Diagnostic::error(code, message).at(self.span(start, start + len), "here").help(help))
     }

@@ -3,6 +3,8 @@
 //! Decoding checks, nearest names and the written reference are made from it. A name that is not here does not exist.
 //! The normative text is the grammar; the rows follow its order. The rows themselves are in [`super::schema_rows`].
 
+use std::fmt::Write as _;
+
 pub use super::schema_rows::SPECS;
 
 /// Where a node may stand.
@@ -153,11 +155,12 @@ impl NodeSpec {
         for argument in self.arguments {
             let many = if argument.many { " …" } else { "" };
             let word = argument.name;
-            out.push_str(&if argument.required { format!(" {word}{many}") } else { format!(" [{word}{many}]") });
+            let (open, close) = if argument.required { ("", "") } else { ("[", "]") };
+            let _ = write!(out, " {open}{word}{many}{close}");
         }
         for property in self.properties {
-            let word = format!("{}=…", property.name);
-            out.push_str(&if property.required { format!(" {word}") } else { format!(" [{word}]") });
+            let (open, close) = if property.required { ("", "") } else { ("[", "]") };
+            let _ = write!(out, " {open}{}=…{close}", property.name);
         }
         if !self.children.is_empty() {
             out.push_str(" { … }");

@@ -1,5 +1,7 @@
 //! Rules of the house, as ordinary tests.
 
+#![allow(clippy::disallowed_methods, reason = "tests reach outside")]
+
 mod files;
 mod layers;
 

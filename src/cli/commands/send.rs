@@ -11,7 +11,7 @@ use crate::shim::client;
 use crate::shim::protocol::{Outcome, SendRequest};
 
 /// Longest wait for a verdict: the shim needs a few seconds for its proof, and others may be sending before us.
-const ANSWER: Duration = Duration::from_secs(120);
+const ANSWER: Duration = Duration::from_mins(2);
 /// Largest message read from standard input, in bytes. The shim refuses more than 64 KiB.
 const INPUT_CAP: u64 = 128 << 10;
 

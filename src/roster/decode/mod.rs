@@ -138,10 +138,10 @@ fn fleet(nodes: &[Node], roster: &mut Roster, diagnostics: &mut Diagnostics) {
         let diagnostic = Diagnostic::error(Code::NoFleet, "`fleet` is not the first node").at(node.span, "here");
         diagnostics.report(diagnostic.at(first.span, "this stands before it").help("move `fleet` to the top"));
     }
-    if let Some(id) = node.arguments.first() {
-        if let Value::FleetId(name) = &id.value {
-            roster.id = Some(Spanned::new(name.clone(), id.span));
-        }
+    if let Some(id) = node.arguments.first()
+        && let Value::FleetId(name) = &id.value
+    {
+        roster.id = Some(Spanned::new(name.clone(), id.span));
     }
     roster.supervise = node.property_flag("supervise").unwrap_or(true);
     if let Some(version) = node.property_integer("version").filter(|version| *version != VERSION) {
