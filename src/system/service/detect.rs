@@ -61,7 +61,15 @@ pub fn detect() -> Facts {
 /// # Errors
 /// When neither way gets an answer.
 pub fn open_systemd() -> Result<Box<dyn ServiceManager>, ManagerError> {
-    open(&detect()).map(|(manager, _)| manager)
+    open_as_found(&detect())
+}
+
+/// [`open_systemd`] with facts that were gathered already.
+///
+/// # Errors
+/// When neither way gets an answer.
+pub fn open_as_found(facts: &Facts) -> Result<Box<dyn ServiceManager>, ManagerError> {
+    open(facts).map(|(manager, _)| manager)
 }
 
 fn open(facts: &Facts) -> Result<(Box<dyn ServiceManager>, Option<String>), ManagerError> {
