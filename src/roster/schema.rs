@@ -1,7 +1,7 @@
 //! The roster language as one table: every node, argument and property, with its type, default and meaning.
 //!
 //! Decoding checks, nearest names and the written reference are made from it. A name that is not here does not exist.
-//! The normative text is the grammar; the rows follow its order. The rows themselves are in [`super::schema_rows`].
+//! The normative text is the grammar; the rows follow its order. The rows themselves are in `schema_rows.rs`.
 
 use std::fmt::Write as _;
 

@@ -312,7 +312,10 @@ pub const SPECS: &[NodeSpec] = &[
     words("prompt", "Arguments that give the first prompt; without them it is sent once the agent is ready."),
     words("trust", "Arguments that say the working folder is trusted."),
     NodeSpec {
-        arguments: &[need("MODE", Kind::Word(MODES)), some("WORD", Kind::Text)],
+        arguments: &[
+            need("MODE", Kind::Word(MODES)),
+            Argument { name: "WORD", kind: Kind::Text, required: false, many: true },
+        ],
         repeats: true,
         ..node("permissions", Scope::RuntimeData, "Arguments of a permission mode.")
     },

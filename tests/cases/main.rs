@@ -1,0 +1,11 @@
+//! The golden corpus: rosters in, artifacts or diagnostics out, compared as text.
+//!
+//! A new case is a new file. `INSTA_UPDATE=always cargo test --test cases` writes what came out; read it before you
+//! commit it.
+
+#![allow(clippy::disallowed_methods, reason = "tests reach outside")]
+
+mod builtins;
+mod compile;
+mod corpus;
+mod parser;
