@@ -85,7 +85,7 @@ fn a_shim_that_is_silent_costs_the_time_out_and_no_more() {
     assert!(started.elapsed() >= Duration::from_millis(100));
     assert!(started.elapsed() < PATIENCE);
     assert!(matches!(error, ClientError::TimedOut { .. }), "{error:?}");
-    assert!(!error.is_not_running());
+    assert!(!error.is_not_running() && !error.has_ended());
     assert!(error.to_string().contains("within 100 ms") && error.to_string().contains("fleet restart"), "{error}");
 }
 
@@ -106,7 +106,7 @@ fn refusals_are_told_apart_and_say_what_next() {
     assert!(error.to_string().ends_with("ask the owner"), "{error}");
 
     let error = error_for("{\"error\":\"gone\",\"message\":\"the agent has ended\"}\n");
-    assert!(error.is_not_running(), "{error:?}");
+    assert!(error.has_ended() && !error.is_not_running(), "it may have taken the request: {error:?}");
 
     let error = error_for("{\"pid\":1}\n");
     assert!(matches!(error, ClientError::Protocol { .. }), "{error:?}");
@@ -114,7 +114,8 @@ fn refusals_are_told_apart_and_say_what_next() {
     assert!(matches!(error, ClientError::Protocol { .. }) && error.to_string().contains("no shim"), "{error}");
 
     let error = error_for("");
-    assert!(matches!(error, ClientError::Closed { .. }) && error.is_not_running(), "{error:?}");
+    assert!(matches!(error, ClientError::Closed { .. }), "{error:?}");
+    assert!(error.has_ended() && !error.is_not_running(), "it may have taken the request: {error:?}");
     let error = error_for("{\"pid\":");
     assert!(matches!(error, ClientError::Closed { .. }), "half a line is no answer: {error:?}");
 }

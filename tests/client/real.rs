@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use fleet::script::{Script, Step};
 use fleet::shim::client;
-use fleet::shim::protocol::{Event, State, Status};
+use fleet::shim::protocol::{Event, Outcome, SendAnswer, SendRequest, State, Status};
 use serde_json::json;
 
 use super::attach::command;
@@ -68,12 +68,17 @@ impl Agent {
             let last = client::status(&self.socket(), PATIENCE);
             match last {
                 Ok(status) if met(&status) => return status,
-                Err(error) if !error.is_not_running() => panic!("{error}"),
+                Err(error) if !error.has_ended() => panic!("{error}"),
                 _ => {}
             }
             assert!(Instant::now() < deadline, "never {what}: {last:?}");
             nix::poll::poll(&mut [], 5_u16).unwrap();
         }
+    }
+
+    fn send(&self, text: &str) -> SendAnswer {
+        let message = SendRequest { text: text.to_owned(), from: None };
+        client::send(&self.socket(), &message, client::SEND_TIMEOUT).unwrap()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -132,6 +137,25 @@ fn every_state_of_the_canary_is_told() {
             ">"
         ]
     );
+}
+
+#[test]
+fn messages_are_delivered_with_proof_also_long_ones_and_while_busy() {
+    let ask = Step::Ask { text: "Go on?".to_owned() };
+    let agent = Agent::start(vec![Step::Wait, Step::Busy { ms: 600_000 }, ask]);
+    agent.is("idle", state(State::Idle));
+    let long = format!("first line\nsecond line\n{}", "long ".repeat(300));
+    let sent = agent.send(&long);
+    assert_eq!((sent.outcome, sent.enters), (Outcome::Submitted, 1), "{sent:?}");
+    assert!(agent.lines().iter().any(|line| line.starts_with("got: first line⏎second line⏎long long")));
+    agent.is("busy", |status| status.reason.contains("busy"));
+    let sent = agent.send("while busy");
+    assert_eq!((sent.outcome, sent.enters), (Outcome::Submitted, 1), "{sent:?}");
+    assert!(agent.lines().iter().any(|line| line == "got: while busy"));
+    client::signal(&agent.socket(), "INT", PATIENCE).unwrap();
+    agent.is("waiting for a human", state(State::WaitingForHuman));
+    let refused = agent.send("not into a dialog");
+    assert_eq!((refused.outcome, refused.enters), (Outcome::Refused, 0), "{refused:?}");
 }
 
 #[test]

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 
+use super::connection::{Connection, Over, failed, read_input, wait_for};
 use super::exchange::{converse, opening};
 use super::keys::{DetachKey, Keys};
-use super::session::{Over, Session, failed, read_input, wait_for};
 use super::signals::Signals;
 use super::terminal::Terminal;
 use super::{ANSWER_TIMEOUT, ClientError};
@@ -79,7 +79,7 @@ impl Viewer<'_> {
         let mut told = false;
         let mut look = LOOK.0;
         loop {
-            match self.connect().and_then(|stream| self.session(stream)) {
+            match self.connect().and_then(|stream| self.show(stream)) {
                 Ok((Over::Left, _)) => {
                     self.terminal.say(&format!("detached from {name}, which goes on"));
                     return Ok(AttachEnd::Detached);
@@ -92,7 +92,7 @@ impl Viewer<'_> {
                         look = LOOK.0;
                     }
                 }
-                Err(error) if error.is_not_running() => {}
+                Err(error) if error.has_ended() => {}
                 Err(error) => return Err(error),
             }
             let state = describe(name, last);
@@ -123,7 +123,7 @@ impl Viewer<'_> {
     }
 
     /// One agent's run, from drawing to its end. The second value: whether the agent was seen.
-    fn session(&mut self, stream: UnixStream) -> Result<(Over, bool), ClientError> {
+    fn show(&mut self, stream: UnixStream) -> Result<(Over, bool), ClientError> {
         let Attachment { name, detach_key: key, watch, .. } = self.attachment;
         self.terminal.say(&if *watch {
             format!("watching {name}; {key} leaves")
@@ -131,7 +131,7 @@ impl Viewer<'_> {
             format!("attached to {name}; {key} detaches, twice sends it to the agent")
         });
         self.terminal.raw()?;
-        let result = Session::new(self, stream).run();
+        let result = Connection::new(self, stream).run();
         self.terminal.leave();
         let (over, seen, notices) = result?;
         for notice in notices {

@@ -37,13 +37,19 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether it means that the agent does not run, rather than that something is wrong.
+    /// Whether the agent does not run and nothing of the request reached it: a message was certainly not typed.
     #[must_use]
     pub fn is_not_running(&self) -> bool {
+        matches!(self, Self::NotRunning { .. } | Self::Dead { .. })
+    }
+
+    /// Whether the agent does not run now. It may have run, and taken the request, until just before.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
         match self {
-            Self::NotRunning { .. } | Self::Dead { .. } | Self::Closed { .. } => true,
+            Self::Closed { .. } => true,
             Self::Refused { answer, .. } => answer.error == "gone",
-            _ => false,
+            _ => self.is_not_running(),
         }
     }
 

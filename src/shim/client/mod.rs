@@ -3,10 +3,10 @@
 //! What is said is `docs/shim-protocol.md`; what is heard when something fails is [`ClientError`].
 
 mod attach;
+mod connection;
 mod error;
 mod exchange;
 mod keys;
-mod session;
 mod signals;
 mod subscribe;
 mod terminal;

@@ -22,14 +22,14 @@ const HELD: usize = 256 * 1024;
 /// How long a notice stands on the last row.
 const NOTICE: Duration = Duration::from_secs(3);
 
-/// Why a session is over.
+/// Why a connection is over.
 pub(super) enum Over {
     Left,
     Ended(Ended),
 }
 
 /// One connection.
-pub(super) struct Session<'v, 'a> {
+pub(super) struct Connection<'v, 'a> {
     viewer: &'v mut Viewer<'a>,
     stream: UnixStream,
     heard: Vec<u8>,
@@ -46,7 +46,7 @@ pub(super) struct Session<'v, 'a> {
     noticed: Option<Instant>,
 }
 
-impl<'v, 'a> Session<'v, 'a> {
+impl<'v, 'a> Connection<'v, 'a> {
     pub(super) fn new(viewer: &'v mut Viewer<'a>, stream: UnixStream) -> Self {
         let keys = Keys::new(viewer.attachment.detach_key);
         Self {
