@@ -50,6 +50,9 @@ pub fn run(
     {
         progress("reloading the service manager");
         chosen.manager.reload()?;
+        // A failed unit keeps its name in the manager's list although its file is gone.
+        let units: Vec<UnitName> = ledger.agents.keys().map(|name| UnitName::agent(&state.fleet, name)).collect();
+        chosen.manager.reset_failed(&units);
     }
     for (name, entry) in &ledger.agents {
         clear_agent(&entry.folder, keep_logs, &mut destroyed.kept)?;

@@ -69,6 +69,7 @@ impl Apply<'_> {
             self.stop_removed(plan, &mut report);
             self.write_files(plan, &mut ledger, &mut report)?;
             self.reload(plan, &mut report);
+            self.forget_removed(plan);
             self.start_target(&ledger, &mut report);
         }
         self.processes(plan, &mut ledger, &mut report);
@@ -210,6 +211,14 @@ impl Apply<'_> {
             for agent in plan.agents.iter().filter(|agent| agent.files.iter().any(FileChange::is_unit)) {
                 report.put(&agent.name, Outcome::Failed { what: error.to_string(), help: error.help.clone() });
             }
+        }
+    }
+
+    /// A failed unit keeps its name in the manager's list although its file is gone.
+    fn forget_removed(&self, plan: &Plan) {
+        let units: Vec<UnitName> = plan.removed().map(|agent| self.unit(&agent.name)).collect();
+        if !units.is_empty() {
+            self.running_manager().reset_failed(&units);
         }
     }
 

@@ -64,7 +64,7 @@ pub fn await_idle<'a>(
                     verdicts.insert(name, Ok(()));
                 }
                 // Gone meanwhile: there is nobody to interrupt.
-                Err(error) if error.is_not_running() => {
+                Err(error) if error.has_ended() => {
                     verdicts.insert(name, Ok(()));
                 }
                 Ok(status) => still.push((name, status.reason)),

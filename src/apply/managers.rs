@@ -54,6 +54,6 @@ fn local(state: &State) -> Chosen {
 }
 
 fn systemd(facts: &Facts) -> Result<Chosen, ApplyError> {
-    let manager = detect::open_systemd()?;
+    let manager = detect::open_as_found(facts)?;
     Ok(Chosen { manager, systemd: Some(facts.version_number().unwrap_or(0)) })
 }

@@ -1,6 +1,6 @@
 //! Diagnostics for people (miette draws the excerpt) and for tools (JSON).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
@@ -36,6 +36,10 @@ pub fn text(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String 
     if handler.render_report(&mut out, &report).is_err() {
         out.clone_from(&diagnostic.message);
     }
+    if let (Some(main), None) = (diagnostic.labels.first(), &report.source) {
+        let (line, column) = sources.position(main.span);
+        let _ = writeln!(out, "  at {}:{line}:{column}, on a line too long to show", sources.name(main.span.file));
+    }
     let mut others: Vec<_> =
         diagnostic.labels.iter().map(|label| label.span.file).filter(|file| Some(*file) != home).collect();
     others.dedup();
@@ -47,6 +51,16 @@ pub fn text(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String 
         }
     }
     out
+}
+
+/// Longest line that is drawn, in bytes. An excerpt of a longer one would bury the message.
+const LONG_LINE: usize = 1_000;
+
+fn line_length(text: &str, label: &LabeledSpan) -> usize {
+    let (before, after) = text.as_bytes().split_at(label.offset().min(text.len()));
+    let is_break = |byte: &u8| *byte == b'\n';
+    let start = before.iter().rposition(is_break).map_or(0, |at| at + 1);
+    before.len() - start + after.iter().position(is_break).unwrap_or(after.len())
 }
 
 struct Report<'a> {
@@ -62,8 +76,14 @@ impl<'a> Report<'a> {
             let Span { start, end, .. } = label.span;
             LabeledSpan::new((!label.text.is_empty()).then(|| label.text.clone()), start, end - start)
         });
+        let labels: Vec<_> = labels.collect();
+        let long =
+            file.is_some_and(|file| labels.iter().any(|label| line_length(sources.text(file), label) > LONG_LINE));
+        if long {
+            return Self { diagnostic, source: None, labels: Vec::new(), main };
+        }
         let source = file.map(|file| NamedSource::new(sources.name(file), sources.text(file).to_owned()));
-        Self { diagnostic, source, labels: labels.collect(), main }
+        Self { diagnostic, source, labels, main }
     }
 }
 

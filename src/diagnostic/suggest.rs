@@ -9,6 +9,15 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         3..=5 => 2,
         _ => 3,
     };
+    // `environment` for `env`, `limit` for `limits`: a shared beginning says more than the distance.
+    let begins = |candidate: &str| {
+        let (short, long) = if candidate.len() < lower.len() { (candidate, &*lower) } else { (&*lower, candidate) };
+        short.len() >= 3 && long.starts_with(short)
+    };
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    if let Some(found) = candidates.iter().find(|candidate| begins(candidate)) {
+        return Some(found);
+    }
     candidates
         .into_iter()
         .map(|candidate| (strsim::osa_distance(&lower, candidate), candidate))
@@ -27,6 +36,16 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
     all.sort_unstable();
     all.dedup();
     (!all.is_empty()).then(|| format!("there is {}", list(&all)))
+}
+
+/// [`did_you_mean`] as a sentence that another one can follow.
+#[must_use]
+pub fn sentence<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    let mut text = did_you_mean(word, candidates).unwrap_or_default();
+    if !text.ends_with(['?', '.']) && !text.is_empty() {
+        text.push('.');
+    }
+    text
 }
 
 /// `a`, `b` and `c`.
@@ -52,6 +71,7 @@ mod tests {
         assert_eq!(nearest("orchestartor", names), Some("orchestrator"));
         assert_eq!(nearest("Agent", names), Some("agent"));
         assert_eq!(nearest("envv", names), Some("env"));
+        assert_eq!(nearest("enviroment", names), Some("env"));
         assert_eq!(nearest("zebra", names), None);
         assert_eq!(nearest("x", ["y"]), None);
     }

@@ -204,8 +204,8 @@ fn agent(
         if !context.inputs.runtimes.contains_key(&runtime.name.value) {
             let known = builtin::RUNTIMES.iter().map(|(name, _)| *name);
             let message = format!("there is no runtime `{}`", runtime.name.value);
-            let help = suggest::did_you_mean(runtime.name.value.as_str(), known).unwrap_or_default();
-            let help = format!("{help}; or write `runtimes/{}.kdl` beside the roster", runtime.name.value);
+            let help = suggest::sentence(runtime.name.value.as_str(), known);
+            let help = format!("{help} Or write `runtimes/{}.kdl` beside the roster", runtime.name.value);
             diagnostics
                 .report(Diagnostic::error(Code::UnknownRuntime, message).at(runtime.name.span, "unknown").help(help));
         }

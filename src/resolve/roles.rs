@@ -44,9 +44,9 @@ pub(super) fn resolve(
         let span = node.role.as_ref().map_or(node.span, |role| role.span);
         if !context.inputs.roles.contains_key(name) {
             let known = checks::known_roles(context);
-            let help = suggest::did_you_mean(name.as_str(), known.iter().map(String::as_str)).unwrap_or_default();
+            let help = suggest::sentence(name.as_str(), known.iter().map(String::as_str));
             let help = format!(
-                "{help}; or declare `role \"{name}\" {{ may \"…\" }}`, or write `roles/{name}.md` beside the roster"
+                "{help} Or declare `role \"{name}\" {{ may \"…\" }}`, or write `roles/{name}.md` beside the roster"
             );
             let message = format!("there is no role `{name}`");
             diagnostics.report(Diagnostic::error(Code::UnknownRole, message).at(span, "unknown").help(help));

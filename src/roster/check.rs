@@ -9,7 +9,7 @@ use super::document::{RawNode, RawValue};
 use super::model::Spanned;
 use super::schema::{self, Argument, Kind, NodeSpec, Scope};
 use super::value;
-use crate::diagnostic::suggest::{did_you_mean, list};
+use crate::diagnostic::suggest::{did_you_mean, list, nearest};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
 use crate::ids::{
     AgentName, FLEET_ID_MAX, FleetId, NAME_MAX, NameError, RESERVED_AGENT_NAMES, RoleName, RuntimeName,
@@ -78,8 +78,11 @@ pub fn check(raw: &[RawNode], scopes: &[Scope], diagnostics: &mut Diagnostics) -
 fn unknown(found: &RawNode, scopes: &[Scope], diagnostics: &mut Diagnostics) {
     let known: Vec<_> = schema::nodes_in(scopes).filter(|spec| !spec.later).map(|spec| spec.name).collect();
     let message = format!("there is no node `{}` here", found.name);
-    let elsewhere = schema::SPECS.iter().find(|spec| spec.name == found.name && !spec.later && is_roster(spec.scope));
+    let elsewhere = schema::SPECS.iter().find(|spec| spec.name == found.name && is_roster(spec.scope));
     let help = match elsewhere {
+        Some(spec) if spec.later => {
+            format!("`{}` stands {}, and this version does not build it", spec.name, home(spec.scope))
+        }
         Some(spec) => format!("`{}` stands {}", spec.name, home(spec.scope)),
         None => did_you_mean(&found.name, known.iter().copied()).unwrap_or_default(),
     };
@@ -257,7 +260,7 @@ fn typed(raw: &RawValue, kind: Kind) -> Result<Value, Problem> {
             },
             Kind::Word(words) if words.contains(&text.as_str()) => Ok(Value::Text(text.clone())),
             Kind::Word(words) => {
-                let near = did_you_mean(text, words.iter().copied());
+                let near = nearest(text, words.iter().copied()).map(|near| format!("did you mean \"{near}\"?"));
                 Err(Problem::Value(format!("`{text}` is not {}", kind.describe()), near))
             }
         },

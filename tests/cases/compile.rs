@@ -34,7 +34,12 @@ impl Compiled {
             sources.conceal(*span);
         }
         let style = Style { colour: false, unicode: true, width: 100 };
-        self.diagnostics.sorted().iter().map(|found| render::text(found, &sources, style)).collect::<Vec<_>>().join("\n")
+        self.diagnostics
+            .sorted()
+            .iter()
+            .map(|found| render::text(found, &sources, style))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     pub fn artifacts(&self, systemd: Option<u32>) -> Vec<Artifact> {

@@ -39,7 +39,11 @@ fn right_rosters_give_these_files() {
             let _ = writeln!(out, "==== {:o} {}\n{}", artifact.mode(), artifact.path.display(), artifact.text);
         }
         compare("good", name, &out);
-        assert_eq!(compile(text).artifacts(Some(systemd)), compiled.artifacts(Some(systemd)), "{name} differs from itself");
+        assert_eq!(
+            compile(text).artifacts(Some(systemd)),
+            compiled.artifacts(Some(systemd)),
+            "{name} differs from itself"
+        );
     });
 }
 

@@ -43,6 +43,11 @@ proptest! {
         prop_assert!(compiled.fleet.is_some() || !shown.is_empty());
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_nesting_breaks_it(depth in 1usize..20_000, opening in prop_oneof![Just("a {"), Just("/*"), Just("/-a {"), Just("(a)")]) {
         let text = opening.repeat(depth);
@@ -52,7 +57,8 @@ proptest! {
 
 #[test]
 fn a_large_roster_is_read() {
-    let mut text = String::from("fleet \"a\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\n");
+    let mut text =
+        String::from("fleet \"a\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\n");
     for number in 0..500 {
         text += &format!("agent \"worker-{number}\" {{ role \"coder\"; env \"NUMBER\" \"{number}\"; }}\n");
     }

@@ -2,11 +2,10 @@
 
 use crate::cli::args::{Attach, Global};
 use crate::cli::error::{CliError, Exit};
-use crate::cli::ui::Ui;
 use crate::cli::{agents, target};
 use crate::shim::client::{self, AttachEnd, Attachment};
 
-pub fn run(ui: &Ui, global: &Global, args: &Attach) -> Result<Exit, CliError> {
+pub fn run(global: &Global, args: &Attach) -> Result<Exit, CliError> {
     let detach_key =
         args.detach_key.parse().map_err(|error| CliError::usage(format!("--detach-key: {error}"), ""))?;
     let target = target::find(global)?;
@@ -30,19 +29,8 @@ pub fn run(ui: &Ui, global: &Global, args: &Attach) -> Result<Exit, CliError> {
         ));
     }
     match client::attach(&attachment)? {
-        AttachEnd::Detached => {
-            ui.note(&format!("detached; {name} goes on"));
-            Ok(Exit::Ok)
-        }
-        AttachEnd::Ended { code, signal } => {
-            let how = match (code, signal) {
-                (Some(code), _) => format!("exit {code}"),
-                (None, Some(signal)) => format!("signal {signal}"),
-                (None, None) => "its shim is gone".to_owned(),
-            };
-            ui.note(&format!("{name} ended ({how})"));
-            Ok(Exit::Ok)
-        }
+        // The viewer has said on the terminal how it ended.
+        AttachEnd::Detached | AttachEnd::Ended { .. } => Ok(Exit::Ok),
         AttachEnd::NeverRan => {
             Err(CliError::failed(format!("agent `{name}` does not run"), format!("`fleet start {name}` starts it")))
         }

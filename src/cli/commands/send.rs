@@ -7,7 +7,7 @@ use crate::cli::args::{Global, Send};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
 use crate::cli::{agents, target};
-use crate::shim::client;
+use crate::shim::client::{self, ClientError};
 use crate::shim::protocol::{Outcome, SendRequest};
 
 /// Longest wait for a verdict: the shim needs a few seconds for its proof, and others may be sending before us.
@@ -25,6 +25,15 @@ pub fn run(ui: &Ui, global: &Global, args: &Send) -> Result<Exit, CliError> {
         Err(error) if error.is_not_running() => {
             let message = format!("refused: agent `{name}` does not run");
             return Err(CliError::refused(message, format!("`fleet start {name}` starts it")));
+        }
+        // The shim says no before it types anything.
+        Err(
+            error @ (ClientError::Refused { .. }
+            | ClientError::Version { .. }
+            | ClientError::TooLong { .. }
+            | ClientError::Denied { .. }),
+        ) => {
+            return Err(CliError::refused(format!("refused: {error}"), ""));
         }
         Err(error) => {
             let message = format!("unknown: {error}");
