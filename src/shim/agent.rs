@@ -58,6 +58,8 @@ pub(super) struct Shim {
     pub(super) notifier: Notifier,
     /// When to look at a hung-up terminal again.
     pub(super) hung_until: Option<Instant>,
+    /// What has been reported already.
+    pub(super) complaints: Vec<&'static str>,
     /// Held for as long as the shim lives.
     pub(super) _lock: Flock<File>,
     pub(super) secrets: Secrets,
@@ -103,6 +105,14 @@ impl Shim {
 
     pub(super) fn state(&self, now: Instant) -> (State, String) {
         classify(&self.facts(&self.model.text(), now))
+    }
+
+    /// Reports something that an agent can bring about as often as it likes. Once.
+    pub(super) fn complain(&mut self, what: &'static str) {
+        if !self.complaints.contains(&what) {
+            self.complaints.push(what);
+            report(format_args!("{what}"));
+        }
     }
 
     /// Queues bytes for the agent. `false`: it reads nothing, and the queue is full.

@@ -7,7 +7,6 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{read, write};
 
 use super::agent::Shim;
-use super::report;
 use crate::manifest::PatternKind;
 
 /// Bytes read in one go before anyone else has a turn.
@@ -59,16 +58,23 @@ impl Shim {
         self.bytes += bytes.len() as u64;
         self.last_output = now;
         self.log.append(&self.mask, bytes);
-        let fed = self.model.feed(bytes, now);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (fed, read) = self.model.feed(rest, now);
+            rest = &rest[read..];
+            if fed.lost {
+                self.complain("the terminal model failed on some output and started afresh; the agent draws anew");
+                let _ = killpg(self.agent, Signal::SIGWINCH);
+            }
+            self.server.output(fed, now);
+            if !rest.is_empty() {
+                self.server.draw(&self.model, now);
+            }
+        }
         let answers = self.model.take_answers();
         if !self.type_in(&answers) {
-            report(format_args!("the agent asks its terminal and does not read the answers: they are dropped"));
+            self.complain("the agent asks its terminal and does not read the answers: they are dropped");
         }
-        if fed.lost {
-            report(format_args!("the terminal model failed on some output and started afresh; the agent draws anew"));
-            let _ = killpg(self.agent, Signal::SIGWINCH);
-        }
-        self.server.output(fed);
         if !self.ready.seen && self.ready.look_at.is_none() {
             self.ready.look_at = Some(now + READY_LOOK);
         }

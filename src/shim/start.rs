@@ -108,6 +108,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
         signals,
         notifier,
         hung_until: None,
+        complaints: Vec::new(),
         _lock: lock,
         secrets,
         manifest,

@@ -9,7 +9,7 @@ use super::classify::QUIET;
 use super::report;
 use crate::manifest::StopStep;
 
-/// Between the words that end the agent and the Enter that sends them.
+/// Least time between the words that end the agent and the Enter that sends them.
 const SETTLE: Duration = Duration::from_millis(150);
 
 /// A stop that was asked for.
@@ -48,7 +48,8 @@ impl Shim {
         {
             stop.step = StopStep::Quit;
             stop.next = Next::Enter;
-            stop.next_at = Some(now + SETTLE.min(timeout / 6));
+            let settle = Duration::from_millis(self.manifest.policy.delivery.settle_ms).max(SETTLE);
+            stop.next_at = Some(now + settle.min(timeout / 6));
             stop.term_at = now + timeout / 3;
         }
         self.stop = Some(stop);

@@ -1,6 +1,8 @@
 //! Clients and agents that misbehave. Neither gets in the way of the other.
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 use std::time::Instant;
 
 use serde_json::json;
@@ -64,8 +66,10 @@ fn the_number_of_clients_is_limited() {
     assert_eq!(refused, 16);
     drop(streams);
     eventually("there is room again", || {
-        let answer = shim.raw("fleet-shim 1 status\n{}\n");
-        answer.contains("agent_pid").then_some(())
+        let mut stream = shim.connect();
+        let mut answer = String::new();
+        let asked = stream.write_all(b"fleet-shim 1 status\n{}\n").and_then(|()| stream.read_to_string(&mut answer));
+        (asked.is_ok() && answer.contains("agent_pid")).then_some(())
     });
 }
 
@@ -179,4 +183,43 @@ fn no_query_reaches_a_viewer() {
     for query in ["^[>q", "^[c", "^[>c", "5n", "6n", "996n", "^]1", "16t", "14t", "18t", "^P", "$p", "^[?u"] {
         assert!(!shown.contains(query), "{query} in {shown}");
     }
+}
+
+/// The folder keeps other users out; should it ever not, the shim does.
+#[test]
+fn another_user_is_denied() {
+    if !nix::unistd::geteuid().is_root() {
+        // Only root can become someone else; `only_the_same_user_and_root_are_let_in` holds for everyone.
+        return;
+    }
+    let place = echo();
+    let shim = place.up();
+    for (path, mode) in
+        [(place.root.path().to_path_buf(), 0o711), (place.root.path().join("r"), 0o711), (place.socket(), 0o666)]
+    {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let client = "import os,socket,sys\nos.setgid(65534)\nos.setuid(65534)\ns=socket.socket(socket.AF_UNIX)\n\
+                  s.connect(sys.argv[1])\ns.sendall(b'fleet-shim 1 screen\\n{}\\n')\nprint(s.recv(999).decode())";
+    let output = Command::new("python3").args(["-c", client]).arg(place.socket()).output().unwrap();
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert!(answer.contains("\"denied\""), "{answer} {}", String::from_utf8_lossy(&output.stderr));
+    round_trip(&shim, "alive");
+}
+
+#[test]
+fn a_viewer_that_does_not_read_does_not_hold_up_the_end() {
+    // More than a socket's buffer takes, in one frame.
+    let place = Place::new(&[
+        "python3",
+        "-c",
+        "import os,tty\ntty.setraw(0)\nos.read(0,1)\n\
+         for r in range(1000): os.write(1,(''.join('\\x1b[38;2;%d;%d;%dmx'%(c%256,r%256,7) for c in range(1000))+'\\r\\n').encode())\n",
+    ]);
+    let shim = place.up();
+    let mut viewer = shim.attach("rw", 1000, 1000);
+    viewer.send(b'I', b"x");
+    let (status, _) = shim.wait();
+    assert_eq!(code(status), Some(0));
+    drop(viewer);
 }

@@ -268,3 +268,63 @@ fn the_quit_words_end_an_idle_agent() {
     assert_eq!(place.exit_record()["step"], "quit");
     assert!(place.read("last-screen").starts_with("bye\n"));
 }
+
+#[test]
+fn a_sender_that_leaves_before_its_turn_sends_nothing() {
+    let place = agent(&["deaf"]);
+    let shim = up(&place);
+    // The first is under way for two seconds; the second hangs up while it waits.
+    let first = std::thread::scope(|scope| {
+        let first = scope.spawn(|| send(&shim, "first"));
+        shim.shows("> first");
+        let mut second = shim.connect();
+        second.write_all(b"fleet-shim 1 send\n{\"text\":\"second\"}\n").unwrap();
+        drop(second);
+        first.join().unwrap()
+    });
+    assert_eq!(first["enters"], 2, "{first}");
+    assert!(!shim.lines().iter().any(|line| line.contains("second")));
+}
+
+#[test]
+fn who_waits_for_an_outcome_is_told_when_the_agent_ends() {
+    let place = agent(&["deaf"]);
+    let shim = up(&place);
+    let (under_way, waiting) = std::thread::scope(|scope| {
+        let under_way = scope.spawn(|| send(&shim, "first"));
+        shim.shows("> first");
+        let mut second = shim.connect();
+        second.write_all(b"fleet-shim 1 send\n{\"text\":\"second\"}\n").unwrap();
+        shim.ask("signal", &json!({"signal": "KILL"}));
+        let mut waiting = String::new();
+        second.read_to_string(&mut waiting).unwrap();
+        (under_way.join().unwrap(), serde_json::from_str::<Value>(&waiting).unwrap())
+    });
+    assert_eq!((&under_way["outcome"], &under_way["why"]), (&json!("unknown"), &json!("the agent has ended")));
+    assert_eq!((&waiting["outcome"], &waiting["enters"]), (&json!("refused"), &json!(0)), "{waiting}");
+}
+
+#[test]
+fn a_steering_agent_is_written_to_while_it_works() {
+    let mut place = agent(&["startbusy=30"]);
+    place.manifest["policy"]["delivery"]["busy_input"] = json!("steer");
+    let shim = place.up();
+    shim.shows("* working");
+    assert_eq!(send(&shim, "turn left")["outcome"], "submitted");
+}
+
+/// The kernel keeps 4095 bytes of a line for a program that reads lines; the rest would be lost without a word.
+#[test]
+fn a_line_that_the_kernel_would_cut_is_refused() {
+    let place = Place::shell("echo up; cat > taken");
+    let shim = place.up();
+    shim.shows("up");
+    let answer = send(&shim, &"x".repeat(5000));
+    assert_eq!((&answer["outcome"], &answer["enters"]), (&json!("refused"), &json!(0)), "{answer}");
+    assert!(answer["why"].as_str().unwrap().contains("4095"), "{answer}");
+    let answer = send(&shim, &"x".repeat(4000));
+    assert_eq!(answer["outcome"], "unknown", "{answer}");
+    eventually("all of it has arrived", || {
+        (std::fs::read(place.root.path().join("taken")).unwrap().len() == 4001).then_some(())
+    });
+}

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::Server;
 use super::connection::{Connection, Phase};
 use crate::shim::agent::Shim;
-use crate::shim::protocol::{AttachMode, AttachRequest, Frame, Notice, from_shim, to_shim};
+use crate::shim::protocol::{AttachMode, AttachRequest, Notice, from_shim, to_shim};
 use crate::shim::report;
 use crate::shim::terminal::draw::Canvas;
-use crate::shim::terminal::{Fed, Model, Size};
+use crate::shim::terminal::{Fed, Model, SYNC_MAX, Size};
 
 /// Least time between two frames for one viewer.
 const FRAME: Duration = Duration::from_millis(16);
@@ -18,20 +18,20 @@ const FRAME: Duration = Duration::from_millis(16);
 pub(super) struct Viewer {
     writes: bool,
     canvas: Canvas,
-    /// Something may have changed since the last frame.
-    dirty: bool,
+    /// Since when something may differ from the last frame.
+    dirty: Option<Instant>,
     bell: bool,
     drawn_at: Option<Instant>,
 }
 
 impl Viewer {
-    pub(super) fn mark(&mut self, fed: Fed) {
-        self.dirty = true;
+    pub(super) fn mark(&mut self, fed: Fed, now: Instant) {
+        self.dirty.get_or_insert(now);
         self.bell |= fed.bell;
     }
 
     fn draw(&mut self, model: &Model) -> Vec<u8> {
-        self.dirty = false;
+        self.dirty = None;
         let mut frame = self.canvas.draw(model);
         if std::mem::take(&mut self.bell) {
             frame.push(0x07);
@@ -44,12 +44,11 @@ impl Connection {
     /// When its next frame is due. While the last one is not taken there is none: the socket says when it is.
     pub(super) fn frame_at(&self, model: &Model) -> Option<Instant> {
         let Phase::Viewer(viewer) = &self.phase else { return None };
-        if !viewer.dirty || self.has_output() {
-            return None;
-        }
-        let now = Instant::now();
-        let paced = viewer.drawn_at.map_or(now, |at| at + FRAME);
-        Some(model.hold_until(now).map_or(paced, |until| until.max(paced)))
+        let since = viewer.dirty.filter(|_| !self.has_output())?;
+        let paced = viewer.drawn_at.map_or(since, |at| at + FRAME);
+        // A program that is nearly always in the middle of a frame must not keep a viewer waiting for ever.
+        let held = model.hold_until(Instant::now()).map(|until| until.min(since + SYNC_MAX));
+        Some(held.map_or(paced, |until| until.max(paced)))
     }
 
     /// Queues a frame if it is time for one.
@@ -84,13 +83,13 @@ impl Shim {
         let writes = request.mode == AttachMode::Rw;
         let size = Size::new(request.columns, request.rows);
         if writes {
-            self.resize(size);
+            self.resize(size, now);
         }
         connection.deadline = None;
         connection.phase = Phase::Viewer(Viewer {
             writes,
             canvas: Canvas::new(size, writes),
-            dirty: true,
+            dirty: None,
             bell: false,
             drawn_at: None,
         });
@@ -101,34 +100,33 @@ impl Shim {
 
     /// Handles the frames that a viewer has sent.
     pub(super) fn viewer_input(&mut self, connection: &mut Connection, now: Instant) {
-        loop {
+        let (frames, mut leaves) = connection.frames();
+        for frame in frames {
             let Phase::Viewer(viewer) = &mut connection.phase else { return };
-            match Frame::take(&mut connection.input) {
-                Ok(Some(frame)) if frame.kind == to_shim::INPUT => {
-                    if viewer.writes {
-                        self.person_typed(connection, &frame.payload, now);
-                    }
-                }
-                Ok(Some(frame)) if frame.kind == to_shim::RESIZE => {
+            match frame.kind {
+                to_shim::INPUT if viewer.writes => self.person_typed(connection, &frame.payload, now),
+                to_shim::RESIZE => {
                     let &[c0, c1, r0, r1] = frame.payload.as_slice() else { continue };
                     let size = Size::new(u16::from_le_bytes([c0, c1]), u16::from_le_bytes([r0, r1]));
                     viewer.canvas.resize(size);
-                    viewer.dirty = true;
+                    viewer.dirty.get_or_insert(now);
                     if viewer.writes {
-                        self.resize(size);
+                        self.resize(size, now);
                     }
                 }
-                Ok(None) if !connection.ended => return,
-                // A type from a later version: not for this shim.
-                Ok(Some(frame)) if frame.kind != to_shim::DETACH => {}
-                _ => {
-                    // A viewer that left is owed nothing.
-                    connection.forget_output();
-                    connection.phase = Phase::Closing;
-                    self.server.viewer_left();
-                    return;
+                to_shim::DETACH => {
+                    leaves = true;
+                    break;
                 }
+                // A type from a later version is not for this shim.
+                _ => {}
             }
+        }
+        if leaves || connection.ended {
+            // A viewer that left is owed nothing.
+            connection.forget_output();
+            connection.phase = Phase::Closing;
+            self.server.viewer_left();
         }
     }
 
@@ -147,7 +145,7 @@ impl Shim {
     }
 
     /// Gives the agent's terminal another size, and every viewer a frame of it.
-    fn resize(&mut self, size: Size) {
+    fn resize(&mut self, size: Size, now: Instant) {
         if size == self.model.size() {
             return;
         }
@@ -155,15 +153,15 @@ impl Shim {
         if let Err(error) = self.pty.resize(size.columns, size.rows) {
             report(format_args!("the terminal's size could not be set: {error}"));
         }
-        self.server.mark_viewers();
+        self.server.mark_viewers(now);
     }
 }
 
 impl Server {
-    fn mark_viewers(&mut self) {
+    fn mark_viewers(&mut self, now: Instant) {
         for connection in self.connections.values_mut() {
             if let Phase::Viewer(viewer) = &mut connection.phase {
-                viewer.dirty = true;
+                viewer.dirty.get_or_insert(now);
             }
         }
     }

@@ -148,6 +148,25 @@ impl Connection {
         }
     }
 
+    /// Takes all whole frames off the input, and says whether what follows cannot be one.
+    pub(super) fn frames(&mut self) -> (Vec<Frame>, bool) {
+        let mut frames = Vec::new();
+        let mut at = 0;
+        let broken = loop {
+            let Some(&[kind, l0, l1, l2, l3]) = self.input.get(at..at + 5) else { break false };
+            let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+            if length > MAX_PAYLOAD {
+                break true;
+            }
+            let Some(payload) = self.input.get(at + 5..at + 5 + length) else { break false };
+            frames.push(Frame { kind, payload: payload.to_vec() });
+            at += 5 + length;
+        };
+        // Once, however many there are: a client may send thousands of tiny ones.
+        self.input.drain(..at);
+        (frames, broken)
+    }
+
     /// Queues the one line that ends a control verb.
     pub(super) fn answer(&mut self, answer: &impl Serialize, deadline: Instant) {
         match serde_json::to_vec(answer) {

@@ -6,7 +6,7 @@ use super::Server;
 use super::connection::{Connection, Phase};
 use crate::shim::agent::Shim;
 use crate::shim::classify::QUIET;
-use crate::shim::protocol::{Event, Frame, to_shim};
+use crate::shim::protocol::{Event, to_shim};
 use crate::shim::terminal::Fed;
 
 /// Activity is told at most this often.
@@ -107,15 +107,9 @@ impl Shim {
 
     /// A subscriber may only leave.
     pub(super) fn subscriber_input(connection: &mut Connection) {
-        loop {
-            match Frame::take(&mut connection.input) {
-                Ok(Some(frame)) if frame.kind != to_shim::DETACH => {}
-                Ok(None) => return,
-                _ => {
-                    connection.phase = Phase::Closing;
-                    return;
-                }
-            }
+        let (frames, broken) = connection.frames();
+        if broken || frames.iter().any(|frame| frame.kind == to_shim::DETACH) {
+            connection.phase = Phase::Closing;
         }
     }
 

@@ -103,7 +103,7 @@ impl Server {
 
     fn admit(&self, connection: &Connection) -> Result<(), (&'static str, &'static str)> {
         let peer = getsockopt(&connection.stream, PeerCredentials).map(|peer| peer.uid());
-        if !peer.is_ok_and(|uid| uid == geteuid().as_raw() || uid == 0) {
+        if !peer.is_ok_and(|uid| admits(uid, geteuid().as_raw())) {
             return Err(("denied", "this agent belongs to another user"));
         }
         if self.connections.len() >= CLIENTS_MAX {
@@ -135,13 +135,20 @@ impl Server {
     }
 
     /// The agent wrote something.
-    pub(super) fn output(&mut self, fed: Fed) {
+    pub(super) fn output(&mut self, fed: Fed, now: Instant) {
         for connection in self.connections.values_mut() {
             match &mut connection.phase {
-                Phase::Viewer(viewer) => viewer.mark(fed),
+                Phase::Viewer(viewer) => viewer.mark(fed, now),
                 Phase::Subscriber(subscriber) => subscriber.mark(fed),
                 _ => {}
             }
+        }
+    }
+
+    /// Gives every viewer whose turn it is a frame.
+    pub(super) fn draw(&mut self, model: &Model, now: Instant) {
+        for connection in self.connections.values_mut() {
+            connection.draw_if_due(model, now);
         }
     }
 
@@ -238,7 +245,23 @@ impl Shim {
     }
 }
 
+/// Who may connect: this user, and root, who could do worse.
+fn admits(peer: u32, own: u32) -> bool {
+    peer == own || peer == 0
+}
+
 /// An error line.
 fn error(word: &str, message: impl Into<String>) -> ProtocolError {
     ProtocolError { error: word.to_owned(), message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::admits;
+
+    #[test]
+    fn only_the_same_user_and_root_are_let_in() {
+        assert!(admits(1000, 1000) && admits(0, 1000) && admits(0, 0));
+        assert!(!admits(1001, 1000) && !admits(1000, 0));
+    }
 }

@@ -31,7 +31,7 @@ const HISTORY_LAID_OUT: usize = 400;
 const TITLE_MAX: usize = 256;
 
 /// A frame of the program's that never ends holds the viewers' frames back no longer than this.
-const SYNC_MAX: Duration = Duration::from_millis(150);
+pub(super) const SYNC_MAX: Duration = Duration::from_millis(150);
 
 /// Keeps the parser from holding synchronized updates back: frames are held back, never bytes.
 #[derive(Debug, Default)]
@@ -170,10 +170,12 @@ impl Model {
         std::mem::take(&mut self.answers)
     }
 
-    /// Reads output of the agent.
-    pub(super) fn feed(&mut self, bytes: &[u8], now: Instant) -> Fed {
+    /// Reads output of the agent, up to the end of the next frame of the program's if there is one: a viewer's frame is
+    /// best drawn then. Gives how much was read as well.
+    pub(super) fn feed(&mut self, bytes: &[u8], now: Instant) -> (Fed, usize) {
         // The model is known to panic on rare input; the agent must not die of it.
-        let lost = catch_unwind(AssertUnwindSafe(|| self.read(bytes, now))).is_err();
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(bytes, now)));
+        let lost = read.is_err();
         if lost {
             let title = self.title();
             let answers = self.take_answers();
@@ -182,10 +184,12 @@ impl Model {
             self.answers = answers;
         }
         let mut heard = self.ear.0.borrow_mut();
-        Fed { bell: std::mem::take(&mut heard.bell), title: std::mem::take(&mut heard.title_changed), lost }
+        let fed =
+            Fed { bell: std::mem::take(&mut heard.bell), title: std::mem::take(&mut heard.title_changed), lost };
+        (fed, read.unwrap_or(bytes.len()))
     }
 
-    fn read(&mut self, bytes: &[u8], now: Instant) {
+    fn read(&mut self, bytes: &[u8], now: Instant) -> usize {
         let Self { term, parser, scanner, ear, size, answers, sync_since, .. } = self;
         scanner.scan(bytes, |piece| {
             match piece {
@@ -204,7 +208,7 @@ impl Model {
             for event in events {
                 answers.extend(answers::to_event(event, term, *size));
             }
-        });
+        })
     }
 
     /// Gives the screen another size, as a terminal does.
@@ -267,5 +271,45 @@ fn trim(term: &mut Term<Ear>, size: Size, history: usize) {
         fit(term.grid_mut(), 0);
         term.swap_alt();
         term.grid_mut().saved_cursor = saved;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Trap: the model is known to fail on a grid one column wide, which no request can bring about.
+    #[test]
+    fn a_failing_model_is_replaced() {
+        let mut model = Model::new(Size { columns: 1, rows: 2 }, 0);
+        let now = Instant::now();
+        model.feed(b"\x1b]2;kept\x07", now);
+        let (fed, _) = model.feed("漢字漢字".as_bytes(), now);
+        assert!(fed.lost, "the model takes one column now: this test needs another way to make it fail");
+        assert_eq!(model.title(), "kept");
+        model.resize(Size::new(1, 2));
+        assert_eq!(model.size().columns, COLUMNS_MIN);
+        assert!(!model.feed("漢字漢字".as_bytes(), now).0.lost);
+    }
+
+    /// Trap: with the kitty protocol on, this many pushes make the model pop an empty stack.
+    #[test]
+    fn keyboard_pushes_are_ignored() {
+        let mut model = Model::new(Size::new(80, 24), 0);
+        let (fed, _) = model.feed(&b"\x1b[>1u".repeat(5000), Instant::now());
+        assert!(!fed.lost);
+        model.feed(b"\x1b[?u", Instant::now());
+        assert!(model.take_answers().is_empty());
+    }
+
+    #[test]
+    fn a_frame_of_the_programs_holds_ours_back_for_a_while() {
+        let mut model = Model::new(Size::new(80, 24), 0);
+        let now = Instant::now();
+        model.feed(b"\x1b[?2026h", now);
+        assert_eq!(model.hold_until(now), Some(now + SYNC_MAX));
+        assert_eq!(model.hold_until(now + SYNC_MAX), None);
+        model.feed(b"x\x1b[?2026l", now);
+        assert_eq!(model.hold_until(now), None);
     }
 }

@@ -75,8 +75,8 @@ impl Default for Scanner {
 }
 
 impl Scanner {
-    /// Cuts `bytes`.
-    pub(super) fn scan(&mut self, bytes: &[u8], mut take: impl FnMut(Piece<'_>)) {
+    /// Cuts `bytes`, up to the end of the next frame of the program's if there is one. Gives how much was cut.
+    pub(super) fn scan(&mut self, bytes: &[u8], mut take: impl FnMut(Piece<'_>)) -> usize {
         // What is before `start` has been taken. `escape` is where the current sequence began, if in this chunk.
         let mut start = 0;
         let mut escape = None;
@@ -140,7 +140,11 @@ impl Scanner {
                             if let Some(piece) = csi(&self.buffer, byte) {
                                 take(Piece::Text(&bytes[start..at]));
                                 start = at;
+                                let frame_ends = piece == Piece::Sync(false);
                                 take(piece);
+                                if frame_ends {
+                                    return at;
+                                }
                             }
                         }
                         _ => {}
@@ -176,6 +180,7 @@ impl Scanner {
         if start < bytes.len() {
             take(Piece::Text(&bytes[start..]));
         }
+        bytes.len()
     }
 
     fn end_of_string(&mut self, kind: Kind, end: u8, take: &mut impl FnMut(Piece<'_>)) {
@@ -221,27 +226,31 @@ mod tests {
     fn pieces(chunks: &[&[u8]]) -> Vec<String> {
         let mut scanner = Scanner::default();
         let mut found: Vec<String> = Vec::new();
-        for chunk in chunks {
-            scanner.scan(chunk, |piece| match piece {
-                Piece::Text(text) => {
-                    let text = String::from_utf8_lossy(text).into_owned();
-                    match found.last_mut() {
-                        Some(last) if last.starts_with("text ") => last.push_str(&text),
-                        _ => found.push(format!("text {text}")),
-                    }
+        let mut take = |piece: Piece<'_>| match piece {
+            Piece::Text(text) => {
+                let text = String::from_utf8_lossy(text).into_owned();
+                match found.last_mut() {
+                    Some(last) if last.starts_with("text ") => last.push_str(&text),
+                    _ => found.push(format!("text {text}")),
                 }
-                Piece::Osc { body, bell } => found.push(format!("osc {} {bell}", String::from_utf8_lossy(body))),
-                Piece::Forget => {}
-                Piece::Query(query) => found.push(format!("{query:?}")),
-                Piece::Sync(on) => found.push(format!("sync {on}")),
-            });
+            }
+            Piece::Osc { body, bell } => found.push(format!("osc {} {bell}", String::from_utf8_lossy(body))),
+            Piece::Forget => {}
+            Piece::Query(query) => found.push(format!("{query:?}")),
+            Piece::Sync(on) => found.push(format!("sync {on}")),
+        };
+        for chunk in chunks {
+            let mut rest = *chunk;
+            while !rest.is_empty() {
+                rest = &rest[scanner.scan(rest, &mut take)..];
+            }
         }
         found
     }
 
     #[test]
     fn every_cut_gives_the_same_pieces() {
-        let text = b"a\x1b[31mb\x1b[>qc\x1b]0;title\x07d\x1b]11;?\x1b\\e\x1b[?25;2026hf\x1bP+q544e\x1b\\g\x1b_G\x1b\\h\x1b[16t";
+        let text = b"a\x1b[31mb\x1b[>qc\x1b]0;title\x07d\x1b]11;?\x1b\\e\x1b[?25;2026hf\x1b[?2026l\x1bP+q544e\x1b\\g\x1b_G\x1b\\h\x1b[16t";
         let whole = pieces(&[text]);
         assert!(whole.contains(&"Version".to_owned()) && whole.contains(&"osc 0;title true".to_owned()), "{whole:?}");
         assert!(whole.contains(&"osc 11;? false".to_owned()) && whole.contains(&"sync true".to_owned()), "{whole:?}");
