@@ -19,6 +19,10 @@ const PAUSE: Duration = Duration::from_millis(30);
 /// … but no longer than this.
 const SETTLE_MAX: Duration = Duration::from_millis(600);
 
+/// How long the draft may take to be seen: on a busy machine an agent CLI drew a paste only after 0.6 s, and an Enter
+/// before that leaves nothing to prove.
+const DRAWN_MAX: Duration = Duration::from_secs(3);
+
 /// How long the agent may take to read a paste.
 const READ_MAX: Duration = Duration::from_secs(5);
 
@@ -153,6 +157,11 @@ impl Shim {
         }
         let draft = self.patterns.draft(&screen);
         let new = draft.filter(|draft| !draft.is_empty() && Some(draft) != typing.draft_before.as_ref());
+        let has_input = self.patterns.has(crate::manifest::PatternKind::Input);
+        if new.is_none() && has_input && now < read_at + DRAWN_MAX {
+            typing.look_at = now + LOOK;
+            return None;
+        }
         self.press_enter(typing, new, now);
         self.release_held();
         None
