@@ -47,7 +47,7 @@ pub enum Command {
     /// Show what `apply` would change, why, and whose work it would interrupt.
     Plan(Plan),
     /// Make the machine match the roster.
-    #[command(visible_alias = "up")]
+    #[command(alias = "up")]
     Apply(Apply),
     /// Show what every agent does right now.
     #[command(alias = "ps", alias = "ls")]

@@ -60,6 +60,11 @@ pub(super) fn plan(
     } else {
         at_rest(agent, live, desired, known.is_some(), restarts && !files.is_empty())
     };
+    let reason = if reason.is_empty() && !(files.is_empty() && links.is_empty()) {
+        "its files change; it does not run".to_owned()
+    } else {
+        reason
+    };
     let changes = process != Process::Keep || !files.is_empty() || !links.is_empty();
     let action = match (known, changes) {
         (None, _) => Action::Add,

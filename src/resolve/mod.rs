@@ -137,8 +137,7 @@ fn notes(roster: &Roster) -> Vec<String> {
     let mut notes = Vec::new();
     if roster.supervise {
         notes.push(
-            "declared, not enforced yet: supervision (stalls, budgets, escalation). Under systemd its own restart policy \
-             applies; under the local manager nothing restarts an agent"
+            "declared, not enforced yet: supervision of stalls and budgets (`supervise=#false` says that none is wanted)"
                 .to_owned(),
         );
     }
@@ -191,6 +190,7 @@ fn agent(
     let role = roles::resolve(context, node, role_name.as_ref(), diagnostics);
     let part = node.settings.clone().over(role.settings).over(context.roster.defaults.clone());
     let after = after(node, names, diagnostics);
+    let mut settings = settings::settle(context, node, &part, diagnostics);
     let Some(runtime) = part.runtime.clone() else {
         let known: Vec<_> = builtin::RUNTIMES.iter().map(|(name, _)| *name).collect();
         let message = format!("agent `{}` has no runtime", node.name.value);
@@ -211,7 +211,8 @@ fn agent(
         }
         return None;
     };
-    let settings = settings::settle(context, node, &part, file, diagnostics);
+    settings.policy.patterns.clone_from(&file.patterns);
+    settings.policy.delivery.clone_from(&file.delivery);
     let launch = launch::launch(context, &name, &part, &runtime, file, role.text.as_deref(), diagnostics)?;
     let environment = variables::environment(context, &part, file, &launch.expand, diagnostics);
     Some(Agent {

@@ -2,8 +2,7 @@
 
 use super::Context;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::manifest::{Limits, LogPolicy, Policy, RestartPolicy, RestartWhen, Terminal};
-use crate::roster::decode::runtime_file::RuntimeFile;
+use crate::manifest::{Delivery, Limits, LogPolicy, Policy, RestartPolicy, RestartWhen, Terminal};
 use crate::roster::model::{AgentNode, PromptPart, SettingsPart, Spanned};
 use crate::roster::value::{show_duration, show_size};
 
@@ -16,12 +15,11 @@ pub(super) struct Settings {
     pub policy: Policy,
 }
 
-/// Fills what nobody said.
+/// Fills what nobody said. Patterns and delivery are the runtime's and stay empty here.
 pub(super) fn settle(
     context: &Context<'_>,
     node: &AgentNode,
     part: &SettingsPart,
-    runtime: &RuntimeFile,
     diagnostics: &mut Diagnostics,
 ) -> Settings {
     let restart = RestartPolicy {
@@ -59,8 +57,8 @@ pub(super) fn settle(
                 keep: part.log.keep.unwrap_or(5),
                 off: part.log.off.unwrap_or(false),
             },
-            patterns: runtime.patterns.clone(),
-            delivery: runtime.delivery.clone(),
+            patterns: Vec::new(),
+            delivery: Delivery::default(),
         },
     }
 }

@@ -9,6 +9,7 @@ pub mod check;
 pub mod decode;
 pub mod document;
 pub mod model;
+pub mod reference;
 pub mod scan;
 pub mod schema;
 mod schema_rows;

@@ -9,3 +9,4 @@ mod builtins;
 mod compile;
 mod corpus;
 mod parser;
+mod reference;

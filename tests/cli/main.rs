@@ -1,0 +1,10 @@
+//! The command line in an environment of the tests' own: what each command prints, and how it ends.
+
+#![allow(clippy::disallowed_methods, reason = "tests reach outside")]
+
+mod bench;
+mod init;
+mod mistakes;
+mod plan;
+mod trouble;
+mod words;

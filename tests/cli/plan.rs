@@ -1,0 +1,40 @@
+//! `fleet plan` without a fleet on the machine.
+
+use insta::assert_snapshot;
+
+use super::bench::Bench;
+
+const ROSTER: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"coder\"; runtime \"canary\"; }\n\
+    agent \"two\" { role \"coder\"; runtime \"canary\"; after \"one\"; autostart #false; limits memory=\"1G\"; }\n";
+
+#[test]
+fn a_first_plan_names_everything_and_writes_nothing() {
+    let bench = Bench::with(ROSTER);
+    let before = bench.tree();
+    let said = bench.run(&["plan", "--manager=local"]);
+    assert_snapshot!(said.all());
+    assert_eq!(bench.run(&["plan", "--manager=local", "--detailed-exitcode"]).code, 2);
+    assert_eq!(bench.tree(), before, "plan wrote something");
+}
+
+#[test]
+fn tools_get_the_same_as_json() {
+    let said = Bench::with(ROSTER).run(&["plan", "--manager=local", "--json"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    let lines: Vec<serde_json::Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["format"] == 1));
+    let agents: Vec<_> = lines.iter().filter(|line| line["type"] == "agent").collect();
+    for key in ["agent", "action", "effect", "reason", "fields", "paths"] {
+        assert!(agents.iter().all(|line| line.get(key).is_some()), "no {key} in {agents:?}");
+    }
+    assert_eq!((&agents[0]["effect"], &agents[1]["effect"]), (&"start".into(), &"none".into()));
+    let last = lines.last().unwrap();
+    assert_eq!((&last["type"], &last["add"], &last["start"]), (&"summary".into(), &2.into(), &1.into()));
+}
+
+#[test]
+fn without_colour_nothing_is_lost_and_no_escape_is_printed() {
+    let bench = Bench::with(ROSTER);
+    let said = bench.finish(bench.command(&["plan", "--manager=local"]).env("NO_COLOR", "1").env("TERM", "xterm"));
+    assert!(!said.all().contains('\u{1b}'), "{}", said.all());
+}

@@ -1,0 +1,134 @@
+//! What a plan says of agents that do not run, and of files that somebody changed.
+
+use fleet::ids::{AgentName, Digest};
+use fleet::manifest::{ExitRecord, StopStep};
+use fleet::plan::files::ConflictKind;
+use fleet::plan::live::LiveFile;
+use fleet::plan::{Desired, Plan, Process};
+use fleet::units::ManagerKind;
+
+use super::simulation::Machine;
+
+const ROSTER: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"coder\"; runtime \"canary\"; }\n";
+
+fn applied() -> Machine {
+    let mut machine = Machine::new(ManagerKind::Systemd);
+    assert!(machine.apply(&machine.compile(ROSTER), usize::MAX));
+    machine
+}
+
+fn plan(machine: &Machine, roster: &str) -> Plan {
+    machine.plan(&machine.compile(roster))
+}
+
+fn one() -> AgentName {
+    AgentName::new("one").unwrap()
+}
+
+fn ended(machine: &mut Machine, code: Option<i32>, signal: Option<i32>, stop_requested: bool) {
+    machine.live.runs.clear();
+    let exit = ExitRecord {
+        format: 1,
+        pid: 1,
+        code,
+        signal,
+        stop_requested,
+        step: StopStep::Itself,
+        started: String::new(),
+        ended: String::new(),
+        bytes: 0,
+    };
+    machine.live.exits.insert(one(), exit);
+}
+
+#[test]
+fn only_the_failed_are_started_again() {
+    for (code, signal, stopped, starts, words) in [
+        (Some(3), None, false, true, "exit 3"),
+        (None, Some(9), false, true, "signal 9"),
+        (Some(0), None, false, false, "finished"),
+        (Some(143), None, true, false, "stopped by hand"),
+    ] {
+        let mut machine = applied();
+        ended(&mut machine, code, signal, stopped);
+        let plan = plan(&machine, ROSTER);
+        let agent = &plan.agents[0];
+        assert_eq!(agent.process == Process::Start, starts, "{code:?} {signal:?}");
+        assert_eq!(plan.is_empty(), !starts);
+        let said = format!("{} {}", agent.reason, agent.note.clone().unwrap_or_default());
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn an_agent_that_vanished_is_started_whatever_an_older_record_says() {
+    let mut machine = applied();
+    ended(&mut machine, Some(0), None, true);
+    machine.live.vanished.insert(one());
+    assert_eq!(plan(&machine, ROSTER).agents[0].process, Process::Start);
+}
+
+#[test]
+fn the_held_stay_held_even_when_their_settings_change() {
+    let mut machine = applied();
+    machine.ledger.as_mut().unwrap().agents.get_mut("one").unwrap().desired = Desired::Held;
+    machine.live.runs.clear();
+    let changed = ROSTER.replace("role \"coder\"", "role \"coder\"; env \"A\" \"1\"");
+    assert!(plan(&machine, &changed).agents.iter().all(|agent| agent.process == Process::Keep));
+    // Their start link goes, so that a boot starts nothing that was stopped on purpose.
+    let plan = plan(&machine, ROSTER);
+    assert_eq!(plan.agents[0].links.len(), 1);
+}
+
+#[test]
+fn a_pending_restart_is_a_note_and_no_change() {
+    let mut machine = applied();
+    let changed = ROSTER.replace("role \"coder\"", "role \"coder\"; env \"A\" \"1\"");
+    let first = plan(&machine, &changed);
+    assert_eq!((first.agents[0].process, first.interrupted().count()), (Process::Restart, 1));
+    // The apply wrote the files and left the process.
+    let run = machine.live.runs[&one()].clone();
+    machine.apply(&machine.compile(&changed), usize::MAX);
+    machine.live.runs.insert(one(), run);
+    machine.live.pending.insert(one());
+    let second = plan(&machine, &changed);
+    assert!(second.is_empty() && second.pending().count() == 1);
+    // Without the note of the interrupted apply, the rest of the work shows up again.
+    machine.live.pending.clear();
+    assert_eq!(plan(&machine, &changed).agents[0].process, Process::Restart);
+}
+
+#[test]
+fn edits_by_hand_are_conflicts_and_deletions_are_repaired() {
+    let mut machine = applied();
+    let path = machine.live.files.keys().find(|path| path.ends_with("fleet-shop-one.service")).unwrap().clone();
+    let edited = LiveFile::File { digest: Digest::of(b"edited"), marked: Some("shop".to_owned()) };
+    machine.live.files.insert(path.clone(), edited);
+    assert_eq!(plan(&machine, ROSTER).conflicts[0].kind, ConflictKind::EditedByHand);
+    machine.live.files.insert(path.clone(), LiveFile::Other("a link".to_owned()));
+    assert_eq!(plan(&machine, ROSTER).conflicts[0].kind, ConflictKind::Foreign);
+    machine.live.files.remove(&path);
+    let plan = plan(&machine, ROSTER);
+    assert!(plan.conflicts.is_empty() && plan.reload && plan.interrupted().count() == 0);
+}
+
+#[test]
+fn another_fleets_unit_is_foreign() {
+    let mut machine = Machine::new(ManagerKind::Systemd);
+    let target = machine.compile(ROSTER);
+    let unit = target.artifacts.iter().find(|artifact| artifact.path.ends_with("fleet-shop-one.service")).unwrap();
+    let other = LiveFile::File { digest: Digest::of(b"x"), marked: Some("other".to_owned()) };
+    machine.live.files.insert(unit.path.clone(), other);
+    assert_eq!(plan(&machine, ROSTER).conflicts[0].kind, ConflictKind::Foreign);
+}
+
+#[test]
+fn moving_to_another_manager_names_every_agent() {
+    let mut machine = applied();
+    machine.kind = ManagerKind::Local;
+    let plan = plan(&machine, ROSTER);
+    assert_eq!(plan.moves_from, Some(ManagerKind::Systemd));
+    assert_eq!(plan.interrupted().count(), 1);
+    let removed = plan.agents[0].files.iter().chain(&plan.files).filter(|change| change.is_unit()).count();
+    assert_eq!(removed, 3, "the units stay behind");
+}
