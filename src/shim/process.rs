@@ -98,6 +98,13 @@ pub(super) fn end_descendants(agent: Pid) {
     }
 }
 
+/// Returns freed memory to the system, after something rare that used much of it.
+pub(super) fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: has no precondition; it only releases pages that the allocator has free.
+    let _ = unsafe { nix::libc::malloc_trim(0) };
+}
+
 /// The children of this process (of its only thread).
 fn children() -> Vec<Pid> {
     let pid = nix::unistd::getpid();

@@ -115,6 +115,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
     };
     shim.set_policy(shim.manifest.policy.clone());
     shim.write_run_record();
+    process::give_back_memory();
     shim.notifier.tell(&format!("READY=1\nSTATUS={} runs as process {agent}", shim.manifest.agent));
     Ok(shim)
 }

@@ -213,10 +213,11 @@ fn a_viewer_that_does_not_read_does_not_hold_up_the_end() {
     let place = Place::new(&[
         "python3",
         "-c",
-        "import os,tty\ntty.setraw(0)\nos.read(0,1)\n\
+        "import os,tty\ntty.setraw(0)\nos.write(1,b'up')\nos.read(0,1)\n\
          for r in range(1000): os.write(1,(''.join('\\x1b[38;2;%d;%d;%dmx'%(c%256,r%256,7) for c in range(1000))+'\\r\\n').encode())\n",
     ]);
     let shim = place.up();
+    shim.shows("up");
     let mut viewer = shim.attach("rw", 1000, 1000);
     viewer.send(b'I', b"x");
     let (status, _) = shim.wait();

@@ -51,8 +51,10 @@ fn patterns_make_states() {
         ("waiting", "idle", "idle pattern matched: \"waiting\""),
     ] {
         viewer.send(b'I', format!("{said}\r").as_bytes());
-        eventually(&format!("{said} is {state}"), || (shim.status()["state"] == state).then_some(()));
-        assert!(shim.status()["reason"].as_str().unwrap().ends_with(reason), "{}", shim.status());
+        eventually(&format!("{said} is {state}"), || {
+            let status = shim.status();
+            (status["state"] == state && status["reason"].as_str().unwrap().ends_with(reason)).then_some(())
+        });
     }
     viewer.send(b'I', b"\x04");
     let (_, stderr) = shim.wait();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::Server;
 use super::connection::{Connection, Phase};
 use crate::shim::agent::Shim;
+use crate::shim::process::give_back_memory;
 use crate::shim::protocol::{AttachMode, AttachRequest, Notice, from_shim, to_shim};
 use crate::shim::report;
 use crate::shim::terminal::draw::Canvas;
@@ -153,6 +154,7 @@ impl Shim {
         if let Err(error) = self.pty.resize(size.columns, size.rows) {
             report(format_args!("the terminal's size could not be set: {error}"));
         }
+        give_back_memory();
         self.server.mark_viewers(now);
     }
 }

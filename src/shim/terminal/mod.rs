@@ -5,6 +5,7 @@ pub(super) mod draw;
 mod scan;
 mod sgr;
 mod text;
+mod utf8;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,6 +19,7 @@ use alacritty_terminal::vte::ansi::{Processor, Timeout};
 
 use scan::{Piece, Scanner};
 pub(super) use text::{ScreenText, hash};
+use utf8::Tail;
 
 /// The model panics below this width.
 pub(super) const COLUMNS_MIN: u16 = 2;
@@ -115,6 +117,7 @@ pub(super) struct Model {
     term: Term<Ear>,
     parser: Processor<NoSync>,
     scanner: Scanner,
+    tail: Tail,
     ear: Ear,
     size: Size,
     history: usize,
@@ -140,6 +143,7 @@ impl Model {
             term,
             parser: Processor::new(),
             scanner: Scanner::default(),
+            tail: Tail::default(),
             ear,
             size,
             history,
@@ -190,10 +194,13 @@ impl Model {
     }
 
     fn read(&mut self, bytes: &[u8], now: Instant) -> usize {
-        let Self { term, parser, scanner, ear, size, answers, sync_since, .. } = self;
+        let Self { term, parser, scanner, tail, ear, size, answers, sync_since, .. } = self;
         scanner.scan(bytes, |piece| {
+            if !matches!(piece, Piece::Text(_)) {
+                tail.flush(&mut |part| parser.advance(term, part));
+            }
             match piece {
-                Piece::Text(text) => parser.advance(term, text),
+                Piece::Text(text) => tail.push(text, |part| parser.advance(term, part)),
                 Piece::Osc { body, bell } => {
                     parser.advance(term, b"\x1b]");
                     parser.advance(term, body);
@@ -311,5 +318,90 @@ mod tests {
         assert_eq!(model.hold_until(now + SYNC_MAX), None);
         model.feed(b"x\x1b[?2026l", now);
         assert_eq!(model.hold_until(now), None);
+    }
+
+    /// Any bytes, cut anywhere, at any size: the model lives, and the same bytes give the same screen.
+    #[test]
+    fn noise_is_survived_however_it_is_cut() {
+        const WORDS: &[&str] = &[
+            "\x1b[",
+            "\x1b]",
+            "\x1bP",
+            "\x1b\\",
+            "\x07",
+            ";",
+            "?",
+            "2026h",
+            "2026l",
+            "1049h",
+            "1049l",
+            "m",
+            "H",
+            "J",
+            "K",
+            "L",
+            "M",
+            "P",
+            "@",
+            "r",
+            "S",
+            "T",
+            "漢",
+            "e\u{301}",
+            "👩\u{200d}",
+            "\r",
+            "\n",
+            "\t",
+            "\x08",
+            "\x1bM",
+            "\x1bc",
+            "99999",
+            "38;2;1;2;3",
+            "word ",
+            "\x18",
+            "\u{9b}",
+            "q",
+            "n",
+            "$p",
+            "0;title",
+            "8;;http://x",
+        ];
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        let now = Instant::now();
+        for round in 0..150 {
+            let mut noise = Vec::new();
+            for _ in 0..300 {
+                match random(8) {
+                    0 => noise.push(u8::try_from(random(256)).unwrap()),
+                    _ => noise.extend(WORDS[random(WORDS.len())].as_bytes()),
+                }
+            }
+            let sizes: Vec<Size> = (0..4)
+                .map(|_| Size::new(u16::try_from(random(90)).unwrap(), u16::try_from(random(30)).unwrap()))
+                .collect();
+            let screens: Vec<ScreenText> = [noise.len(), 1 + random(50)]
+                .into_iter()
+                .map(|step| {
+                    let mut model = Model::new(sizes[0], 20);
+                    for (part, size) in noise.chunks(noise.len() / 4 + 1).zip(&sizes) {
+                        model.resize(*size);
+                        for mut rest in part.chunks(step) {
+                            while !rest.is_empty() {
+                                let (fed, read) = model.feed(rest, now);
+                                assert!(!fed.lost, "round {round}");
+                                rest = &rest[read..];
+                            }
+                        }
+                        draw::Canvas::new(sizes[3], true).draw(&model);
+                    }
+                    model.text()
+                })
+                .collect();
+            assert_eq!(screens[0], screens[1], "round {round}");
+        }
     }
 }
