@@ -26,8 +26,14 @@ const DRAWN_MAX: Duration = Duration::from_secs(3);
 /// How long the agent may take to read a paste.
 const READ_MAX: Duration = Duration::from_secs(5);
 
-/// How long a proof may take after an Enter.
+/// How long a proof may take after an Enter, before it is pressed again.
 const PROOF: Duration = Duration::from_secs(1);
+/// How long after the last one. An agent CLI that starts its first turn on a busy machine took 3 s to empty its input
+/// line, and `refused` must not be said of a message that arrives.
+const PROOF_LAST: Duration = Duration::from_secs(6);
+
+/// How often Enter is pressed at most.
+const ENTERS: u32 = 2;
 
 /// How often the heartbeat file is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(50);
@@ -182,7 +188,8 @@ impl Shim {
         if beat.is_some_and(|beat| beat.confirms(typing.beat_before.as_ref())) {
             return Some(typing.answer(Outcome::Confirmed, None, now));
         }
-        let over = now >= sent.at + PROOF;
+        let proof = if typing.enters < ENTERS { PROOF } else { PROOF_LAST };
+        let over = now >= sent.at + proof;
         let screen = self.model.text();
         let draft = self.patterns.draft(&screen);
         let answered = self.bytes > sent.bytes;
@@ -195,12 +202,12 @@ impl Shim {
             return Some(typing.answer(outcome, None, now));
         }
         if !over {
-            typing.look_at = (now + LOOK).min(sent.at + PROOF);
+            typing.look_at = (now + LOOK).min(sent.at + proof);
             return None;
         }
         // A second Enter only where the first one visibly did nothing: it could answer a question otherwise.
         let idle = sent.draft.is_none() && !answered;
-        if typing.enters < 2 && (waits || idle) && Found::on(&screen, &self.patterns).dialog.is_none() {
+        if typing.enters < ENTERS && (waits || idle) && Found::on(&screen, &self.patterns).dialog.is_none() {
             let draft = sent.draft.clone();
             self.press_enter(typing, draft, now);
             return None;
