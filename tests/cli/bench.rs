@@ -62,7 +62,7 @@ impl Bench {
         command.env("LANG", "C.UTF-8").env("COLUMNS", "100");
         // No user manager and no runtime folder: results are the same on every machine.
         command.env("XDG_RUNTIME_DIR", self.root.path().join("none"));
-        command.timeout(std::time::Duration::from_secs(60));
+        command.timeout(std::time::Duration::from_mins(1));
         command
     }
 
