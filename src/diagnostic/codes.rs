@@ -71,6 +71,7 @@ codes! {
     DuplicateRole = "F0317", "two roles of one name";
     BadRuntimeFile = "F0318", "a runtime file that cannot be used";
     BadRoleFile = "F0319", "a role file that cannot be used";
+    StateFolder = "F0320", "a state folder that systemd cannot name";
     /// F04: this machine.
     ProgramNotFound = "F0401", "the agent's program is not on its path";
     NoFolder = "F0402", "a working folder that cannot be used";

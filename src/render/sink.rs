@@ -46,6 +46,13 @@ pub fn description(text: &str) -> Marked {
     Marked::new(line.chars().take(200).collect::<String>().trim_end_matches('\\'))
 }
 
+/// The program of `ExecStart=`. Unlike the words after it, systemd expands no variable in it; it refuses quotes and
+/// backslashes there ("Executable name contains special characters"), and `resolve` refuses them before.
+#[must_use]
+pub fn exec_program(path: &Path) -> Marked {
+    Marked::new(format!("\"{}\"", one_line(&path.display().to_string()).replace('%', "%%")))
+}
+
 /// One word of `ExecStart=`: quoted, with `%` and `$` doubled (systemd.service(5), "Command lines").
 #[must_use]
 pub fn exec_arg(text: &str) -> Marked {
@@ -105,6 +112,7 @@ mod tests {
     #[test]
     fn each_sink_has_its_own_rules() {
         assert_eq!(exec_arg("a b\"c\\ %n $x").as_str(), r#""a b\"c\\ %%n $$x""#);
+        assert_eq!(exec_program(Path::new("/a b/$x%h")).as_str(), "\"/a b/$x%%h\"");
         assert_eq!(description("50 % done\nExecStart=/bin/evil\\").as_str(), "50 %% done ExecStart=/bin/evil");
         assert_eq!(env_line("A", "x\"`$\\y").as_str(), r#"A="x\"\`\$\\y""#);
         assert_eq!(path(Path::new("/a b/%h")).as_str(), "/a b/%%h");

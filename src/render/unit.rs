@@ -29,7 +29,7 @@ pub(super) fn agent(fleet: &Fleet, agent: &Agent, systemd: u32) -> String {
         .list("after", &after)
         .set("limit_interval", &sink::duration(restart.within_ms))
         .set("limit_burst", &sink::word(restart.burst))
-        .set("shim", &sink::exec_arg(&shim.display().to_string()))
+        .set("shim", &sink::exec_program(&shim))
         .set("manifest", &sink::exec_arg(&folder.join("manifest.json").display().to_string()))
         .set("env_file", &sink::path(&folder.join("env")))
         .set("local_env_file", &sink::path(&folder.join("local.env")))

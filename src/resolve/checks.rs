@@ -188,6 +188,21 @@ pub(super) fn sockets(agents: &[Agent], context: &Context<'_>, diagnostics: &mut
     }
 }
 
+/// systemd starts the shim from the state folder, and refuses some characters in a program's path.
+pub(super) fn state_folder(context: &Context<'_>, diagnostics: &mut Diagnostics) {
+    let path = context.paths.state.display().to_string();
+    if let Some(bad) = path.chars().find(|c| matches!(c, '"' | '\'' | '\\') || c.is_control()) {
+        let message =
+            format!("fleet's state folder has {bad:?} in its path, which systemd takes in no program's path");
+        let help = format!(
+            "{}\nset XDG_STATE_HOME to a folder without quotes, backslashes and control characters",
+            path.escape_debug()
+        );
+        let place = context.roster.id.as_ref().map_or(context.roster.end, |id| id.span);
+        diagnostics.report(Diagnostic::error(Code::StateFolder, message).at(place, "").help(help));
+    }
+}
+
 /// The workspace stands on a name of its own, so that it is checked even when no agent uses it.
 pub(super) fn workspace(context: &Context<'_>, diagnostics: &mut Diagnostics) {
     let Some(workspace) = &context.roster.workspace else { return };

@@ -126,6 +126,7 @@ pub fn resolve(
     checks::cycles(&agents, diagnostics);
     checks::sockets(&agents, &context, diagnostics);
     checks::workspace(&context, diagnostics);
+    checks::state_folder(&context, diagnostics);
     let id = id?;
     if diagnostics.has_errors() {
         return None;

@@ -94,6 +94,13 @@ fn a_socket_path_that_is_too_long() {
 }
 
 #[test]
+fn a_state_folder_that_systemd_cannot_name() {
+    let bench = Bench::with(ROSTER);
+    let said = bench.finish(bench.command(&["plan", "--manager=local"]).env("XDG_STATE_HOME", "/tmp/a'b"));
+    assert!(said.code == 1 && said.err.contains("F0320") && said.err.contains("XDG_STATE_HOME"), "{}", said.all());
+}
+
+#[test]
 fn a_ledger_of_a_newer_fleet_or_none_at_all() {
     let bench = Bench::with(ROSTER);
     fleet::system::fs::ensure_private_dir(&bench.state().join("shop")).unwrap();

@@ -3,8 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod envfile;
+mod full_disk;
 mod lifecycle;
 mod managers;
+mod oracle;
 mod shims;
 mod support;
 mod world;

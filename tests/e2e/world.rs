@@ -55,6 +55,19 @@ impl World {
         fs::read_to_string(self.folder.join("fleet.kdl")).unwrap()
     }
 
+    /// The installed `fleet`.
+    pub fn program(&self) -> &Path {
+        &self.fleet
+    }
+
+    /// One agent's line of `status`, for a state folder of the test's own.
+    pub fn status_of(&self, state: &Path, name: &str) -> Value {
+        let mut command = self.command(&["status", "--json"]);
+        let said = output(command.env("XDG_STATE_HOME", state), LONG);
+        let status: Value = serde_json::from_slice(&said.stdout).unwrap();
+        status["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == name).cloned().unwrap()
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.manager.command(&self.fleet);
         command.args(arguments).current_dir(&self.folder).env("LANG", "C.UTF-8");

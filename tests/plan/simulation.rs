@@ -1,6 +1,7 @@
 //! A machine that is only values: files, links, units, records. It does what `apply` does, effect by effect, and can
 //! stop after any of them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fleet::ids::{AgentName, Digest, UnitName};
@@ -86,8 +87,8 @@ impl Machine {
                 unit: UnitName::agent(&fleet.id, &agent.name),
                 folder: fleet.paths.agent(&agent.name),
                 socket: fleet.paths.socket(&agent.name),
-                files: Default::default(),
-                links: Default::default(),
+                files: BTreeMap::default(),
+                links: BTreeMap::default(),
             };
             ledger.agents.entry(agent.name.clone()).or_insert(entry);
         }
@@ -140,7 +141,7 @@ impl Machine {
         Ok(())
     }
 
-    fn file(&mut self, change: &FileChange, written: &mut std::collections::BTreeMap<PathBuf, Digest>) {
+    fn file(&mut self, change: &FileChange, written: &mut BTreeMap<PathBuf, Digest>) {
         let manifest = |path: &Path| path.file_name().is_some_and(|name| name == "manifest.json");
         match change {
             FileChange::Write { artifact, .. } => {
@@ -187,7 +188,7 @@ impl Machine {
     }
 }
 
-fn link(live: &mut Live, change: &LinkChange, written: &mut std::collections::BTreeMap<PathBuf, PathBuf>) {
+fn link(live: &mut Live, change: &LinkChange, written: &mut BTreeMap<PathBuf, PathBuf>) {
     match change {
         LinkChange::Write { path, to } => {
             live.links.insert(path.clone(), to.clone());
