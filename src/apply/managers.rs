@@ -12,6 +12,8 @@ pub struct Chosen {
     pub manager: Box<dyn ServiceManager>,
     /// systemd's version, when it is systemd.
     pub systemd: Option<u32>,
+    /// Whether systemd stops the agents when their user logs out; `None` when nobody can tell.
+    pub stops_at_logout: Option<bool>,
 }
 
 impl std::fmt::Debug for Chosen {
@@ -50,10 +52,14 @@ fn local(state: &State) -> Chosen {
         fleet: state.fleet.clone(),
         shim: state.paths.bin().join("fleet-shim"),
     };
-    Chosen { manager: Box::new(manager), systemd: None }
+    Chosen { manager: Box::new(manager), systemd: None, stops_at_logout: None }
 }
 
 fn systemd(facts: &Facts) -> Result<Chosen, ApplyError> {
     let manager = detect::open_as_found(facts)?;
-    Ok(Chosen { manager, systemd: Some(facts.version_number().unwrap_or(0)) })
+    Ok(Chosen {
+        manager,
+        systemd: Some(facts.version_number().unwrap_or(0)),
+        stops_at_logout: facts.linger.map(|on| !on),
+    })
 }

@@ -124,16 +124,17 @@ fn agent(
         }
         status.healthy = !matches!(status.state, "unknown" if status.viewers.is_none());
     } else {
-        at_rest(&mut status, name, desired, live);
+        at_rest(state, &mut status, name, desired, live);
     }
     status
 }
 
-fn at_rest(status: &mut AgentStatus, name: &AgentName, desired: Desired, live: &Live) {
+fn at_rest(state: &State, status: &mut AgentStatus, name: &AgentName, desired: Desired, live: &Live) {
     let exit = live.exits.get(name).filter(|_| !live.vanished.contains(name));
     status.state = "stopped";
     status.since = exit.map(|exit| exit.ended.clone());
     let unit = live.units.get(name).map(|unit| unit.active);
+    let words = state.paths.agent(name).join("shim.err");
     (status.reason, status.healthy) = match (desired, exit) {
         (Desired::Held, _) => ("held: stopped on purpose, or never started".to_owned(), true),
         _ if live.is_backing_off(name) => {
@@ -141,7 +142,7 @@ fn at_rest(status: &mut AgentStatus, name: &AgentName, desired: Desired, live: &
             ("it failed; systemd starts it again after its delay".to_owned(), false)
         }
         (Desired::Running, None) if unit == Some(ActiveState::Failed) => {
-            ("it failed; see `systemctl --user status` and the agent's shim.err".to_owned(), false)
+            (format!("it failed without a record; its shim's last words are in {}", words.display()), false)
         }
         (Desired::Running, None) => ("not running, and nobody stopped it: `fleet apply` starts it".to_owned(), false),
         (Desired::Running, Some(exit)) if exit.stop_requested => ("stopped (by hand)".to_owned(), true),

@@ -40,14 +40,6 @@ impl Values {
         self
     }
 
-    /// Places `value` at `name` when there is one; the template asks with `if`.
-    pub fn maybe(self, name: &str, value: Option<Marked>) -> Self {
-        match value {
-            Some(value) => self.set(name, &value),
-            None => self,
-        }
-    }
-
     /// Places a list that the template walks.
     pub fn list(mut self, name: &str, values: &[Marked]) -> Self {
         self.0.insert(name, values);

@@ -17,42 +17,101 @@ const STOP_MARGIN_MS: u64 = 10_000;
 /// The unit of one agent.
 pub(super) fn agent(fleet: &Fleet, agent: &Agent, systemd: u32) -> String {
     let folder = fleet.paths.agent(&agent.name);
-    let shim = fleet.paths.bin().join("fleet-shim");
     let after: Vec<Marked> = agent.after.iter().map(|name| sink::word(UnitName::agent(&fleet.id, name))).collect();
     let restart = &agent.policy.restart;
     let growing = (systemd >= GROWING_DELAYS && restart.max_delay_ms > restart.delay_ms).then_some(());
     let limits = &agent.policy.limits;
-    let values = Values::default()
-        .set("description", &description(fleet, agent))
-        .set("target", &sink::word(UnitName::target(&fleet.id)))
-        .set("slice", &sink::word(UnitName::slice(&fleet.id)))
-        .list("after", &after)
-        .set("limit_interval", &sink::duration(restart.within_ms))
-        .set("limit_burst", &sink::word(restart.burst))
-        .set("shim", &sink::exec_program(&shim))
-        .set("manifest", &sink::exec_arg(&folder.join("manifest.json").display().to_string()))
-        .set("env_file", &sink::path(&folder.join("env")))
-        .set("local_env_file", &sink::path(&folder.join("local.env")))
-        .set(
-            "restart",
-            &sink::word(match restart.when {
-                RestartWhen::Never => "no",
-                RestartWhen::OnFailure => "on-failure",
-                RestartWhen::Always => "always",
-            }),
-        )
-        .set("restart_delay", &sink::duration(restart.delay_ms))
-        .maybe("restart_steps", growing.map(|()| sink::word(doublings(restart.delay_ms, restart.max_delay_ms))))
-        .maybe("restart_max_delay", growing.map(|()| sink::duration(restart.max_delay_ms)))
-        .set("stop_timeout", &sink::duration(agent.policy.stop_timeout_ms + STOP_MARGIN_MS))
-        .maybe("memory", limits.memory.map(sink::word))
-        .maybe("memory_high", limits.memory_high.map(sink::word))
-        .maybe("tasks", limits.tasks.map(sink::word))
-        .maybe("cpu", limits.cpu_percent.map(|cpu| sink::word(format!("{cpu}%"))))
-        .set("errors", &sink::append_to(&folder.join("shim.err")))
-        .set("fleet", &sink::word(&fleet.id))
-        .set("agent", &sink::word(&agent.name));
-    fill("agent.service", &values)
+    let errors = sink::append_to(&folder.join("shim.err"));
+    let mut unit = Directives::default();
+    unit.unit("Description", "description", Some(description(fleet, agent)));
+    unit.unit("PartOf", "target", Some(sink::word(UnitName::target(&fleet.id))));
+    unit.unit("StartLimitIntervalSec", "limit_interval", Some(sink::duration(restart.within_ms)));
+    unit.unit("StartLimitBurst", "limit_burst", Some(sink::word(restart.burst)));
+    unit.service("Slice", "slice", Some(sink::word(UnitName::slice(&fleet.id))));
+    unit.service("Restart", "restart", Some(sink::word(restart_word(restart.when))));
+    unit.service("RestartSec", "restart_delay", Some(sink::duration(restart.delay_ms)));
+    let steps = growing.map(|()| sink::word(doublings(restart.delay_ms, restart.max_delay_ms)));
+    unit.service("RestartSteps", "restart_steps", steps);
+    unit.service("RestartMaxDelaySec", "restart_max_delay", growing.map(|()| sink::duration(restart.max_delay_ms)));
+    unit.service(
+        "TimeoutStopSec",
+        "stop_timeout",
+        Some(sink::duration(agent.policy.stop_timeout_ms + STOP_MARGIN_MS)),
+    );
+    unit.service("MemoryMax", "memory", limits.memory.map(sink::word));
+    unit.service("MemoryHigh", "memory_high", limits.memory_high.map(sink::word));
+    unit.service("TasksMax", "tasks", limits.tasks.map(sink::word));
+    unit.service("CPUQuota", "cpu", limits.cpu_percent.map(|cpu| sink::word(format!("{cpu}%"))));
+    unit.service("StandardOutput", "errors", Some(errors.clone()));
+    unit.service("StandardError", "errors", Some(errors));
+    unit.mark("Fleet", "fleet", Some(sink::word(&fleet.id)));
+    unit.mark("Agent", "agent", Some(sink::word(&agent.name)));
+    let shim = sink::exec_program(&fleet.paths.bin().join("fleet-shim"));
+    let manifest = sink::exec_arg(&folder.join("manifest.json").display().to_string());
+    let (env, local) = (sink::path(&folder.join("env")), sink::path(&folder.join("local.env")));
+    unit.many("Unit", "After", after.iter().map(|unit| unit.as_str().to_owned()).collect());
+    unit.many("Service", "ExecStart", vec![format!("{} {}", shim.as_str(), manifest.as_str())]);
+    unit.many("Service", "EnvironmentFile", vec![env.as_str().to_owned(), format!("-{}", local.as_str())]);
+    for (name, value) in FIXED {
+        unit.many("Service", name, vec![(*value).to_owned()]);
+    }
+    let values = unit.values.list("after", &after).set("shim", &shim).set("manifest", &manifest);
+    let text = fill("agent.service", &values.set("env_file", &env).set("local_env_file", &local));
+    // The last line of defence: what stands in the file is what was meant, no directive more and none less.
+    assert_eq!(parse(&text), unit.meant, "the unit of {} is not what was meant", agent.name);
+    text
+}
+
+/// Directives that are the same for every agent.
+const FIXED: &[(&str, &str)] = &[
+    ("Type", "notify"),
+    ("NotifyAccess", "main"),
+    ("RestartPreventExitStatus", "75 78"),
+    ("SuccessExitStatus", "143 SIGTERM"),
+    ("TimeoutStartSec", "60s"),
+    ("KillMode", "mixed"),
+    ("OOMPolicy", "continue"),
+];
+
+/// What goes into the template, and what has to be read back from the result.
+#[derive(Default)]
+struct Directives {
+    values: Values,
+    meant: Sections,
+}
+
+impl Directives {
+    fn unit(&mut self, name: &str, place: &str, value: Option<Marked>) {
+        self.put("Unit", name, place, value);
+    }
+
+    fn service(&mut self, name: &str, place: &str, value: Option<Marked>) {
+        self.put("Service", name, place, value);
+    }
+
+    fn mark(&mut self, name: &str, place: &str, value: Option<Marked>) {
+        self.put("X-Fleet", name, place, value);
+    }
+
+    fn put(&mut self, section: &str, name: &str, place: &str, value: Option<Marked>) {
+        let Some(value) = value else { return };
+        self.many(section, name, vec![value.as_str().to_owned()]);
+        self.values = std::mem::take(&mut self.values).set(place, &value);
+    }
+
+    fn many(&mut self, section: &str, name: &str, values: Vec<String>) {
+        if !values.is_empty() {
+            self.meant.entry(section.to_owned()).or_default().insert(name.to_owned(), values);
+        }
+    }
+}
+
+fn restart_word(when: RestartWhen) -> &'static str {
+    match when {
+        RestartWhen::Never => "no",
+        RestartWhen::OnFailure => "on-failure",
+        RestartWhen::Always => "always",
+    }
 }
 
 fn description(fleet: &Fleet, agent: &Agent) -> Marked {
@@ -88,14 +147,21 @@ pub(super) fn group(fleet: &Fleet, unit: &UnitName) -> String {
 /// The env file of one agent.
 pub(super) fn env_file(agent: &Agent) -> String {
     let lines: Vec<Marked> = agent.env.iter().map(|(name, value)| sink::env_line(name, value)).collect();
-    fill("agent.env", &Values::default().list("lines", &lines))
+    let text = fill("agent.env", &Values::default().list("lines", &lines));
+    let read: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let meant: Vec<&str> = lines.iter().map(Marked::as_str).collect();
+    assert_eq!(read, meant, "the env file of {} is not what was meant", agent.name);
+    text
 }
 
-/// A unit file read back: section → directive → values in order. Enough to compare a rendered file with what was
+/// Section → directive → values in order.
+type Sections = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+
+/// A unit file read back. Enough to compare a rendered file with what was
 /// meant, and to find fleet's mark in a file.
 #[must_use]
-pub fn parse(text: &str) -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
-    let mut sections: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+pub fn parse(text: &str) -> Sections {
+    let mut sections = Sections::new();
     let mut section = String::new();
     for line in text.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {

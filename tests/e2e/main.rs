@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
+mod counts;
 mod envfile;
 mod full_disk;
 mod lifecycle;

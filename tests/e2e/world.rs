@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -162,6 +164,52 @@ impl World {
         let text = String::from_utf8(said.stdout).unwrap().trim().to_owned();
         assert!(text.parse::<u64>().is_ok_and(|time| time > 0), "no time of the last reload: {text:?}");
         text
+    }
+
+    /// Runs `fleet` and counts what it asks of systemd over the real bus, by method name.
+    pub fn bus_calls(&self, arguments: &[&str], expected: i32) -> BTreeMap<String, u32> {
+        let mut command = self.manager.command("busctl");
+        command.args(["--user", "monitor", "--json=short", "org.freedesktop.systemd1"]);
+        let mut monitor = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(monitor.stdout.take().unwrap()).lines();
+        // A call that is ours marks the beginning, another one the end: no call in between can be missed.
+        let mark = |name: &str| {
+            let mut command = self.manager.command("busctl");
+            command.args(["--user", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1"]);
+            command.args(["org.freedesktop.systemd1.Manager", "GetUnit", "s", name]);
+            let _ = output(&mut command, LONG);
+        };
+        let mut until = |name: &str| {
+            let mut calls: BTreeMap<String, u32> = BTreeMap::new();
+            loop {
+                let line = lines.next().expect("the monitor ended").unwrap();
+                if line.contains(name) && line.contains("GetUnit") {
+                    return calls;
+                }
+                let message: Value = serde_json::from_str(&line).unwrap();
+                if message["type"] == "method_call" {
+                    *calls.entry(message["member"].as_str().unwrap().to_owned()).or_default() += 1;
+                }
+            }
+        };
+        // The monitor may need a moment until it sees the bus: marks are sent until one is seen.
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    mark("begin.service");
+                }
+            });
+            until("begin.service");
+            stop.store(true, Ordering::Relaxed);
+        });
+        self.fleet(arguments, expected);
+        mark("end.service");
+        let mut calls = until("end.service");
+        calls.remove("GetUnit");
+        monitor.kill().unwrap();
+        monitor.wait().unwrap();
+        calls
     }
 
     /// Units of any fleet that the user manager has loaded.

@@ -57,6 +57,11 @@ pub fn prepare(ui: &Ui, global: &Global, shared: &Shared) -> Result<Prepared, Cl
     let live = observe::observe(&state, &artifacts, ledger.as_ref(), running.manager.as_ref())?;
     let mut plan = plan::plan(&fleet, &artifacts, &live, ledger.as_ref(), kind);
     plan.notes.extend(version_note(&fleet, chosen.systemd));
+    if chosen.stops_at_logout == Some(true) {
+        plan.notes.push(
+            "linger is off: systemd stops the agents when you log out; `loginctl enable-linger` once".to_owned(),
+        );
+    }
     Ok(Prepared { state, fleet, text: loaded.text, artifacts, ledger, chosen, old, plan, home: facts.home })
 }
 
