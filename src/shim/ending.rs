@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use nix::libc;
+use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, raise, sigaction, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 
 /// What the shim's own process has to show to its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,16 +23,17 @@ impl Ending {
         match self {
             Self::Status(status) => ExitCode::from(status),
             Self::Signal(number) => {
-                // The core would be the shim's, not the agent's.
+                // A core would be the shim's, not the agent's. The limit alone does not keep a core from a handler
+                // that the kernel pipes it to (core(5)).
                 let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-                if let Ok(signal) = Signal::try_from(number) {
-                    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-                    // SAFETY: the default disposition runs no code of ours.
-                    let _ = unsafe { sigaction(signal, &default) };
-                    let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&SigSet::from(signal)), None);
-                    let _ = raise(signal);
+                let _ = set_dumpable(false);
+                let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+                // SAFETY: the default disposition runs no code of ours; what raise does then is the purpose.
+                unsafe {
+                    libc::signal(number, libc::SIG_DFL);
+                    libc::raise(number);
                 }
-                // Real-time signals, and process 1 of a namespace, which no default action ends: the shell's way.
+                // Process 1 of a namespace, which no default action ends: the shell's way.
                 ExitCode::from(u8::try_from(128 + number).unwrap_or(u8::MAX))
             }
         }

@@ -5,8 +5,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::libc;
+use nix::poll::poll;
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
 use crate::manifest::ProcessId;
@@ -48,24 +49,42 @@ fn start_ticks(stat: &str) -> Option<u64> {
 /// How `agent` ended, if it did. It stays unreaped, so that its process group id cannot be given to a stranger while the
 /// rest of the group is being ended.
 pub(super) fn ended(agent: Pid) -> Option<Ended> {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    match waitid(Id::Pid(agent), flags) {
-        Ok(WaitStatus::Exited(_, code)) => Some(Ended::Code(code)),
-        Ok(WaitStatus::Signaled(_, signal, _)) => Some(Ended::Signal(signal as i32)),
-        _ => None,
+    peek(libc::P_PID, agent).map(|(_, ended)| ended)
+}
+
+/// A child that has ended, left as it is. Not by way of `nix`, which knows no real-time signal and fails on a child that
+/// one has ended.
+fn peek(which: libc::idtype_t, child: Pid) -> Option<(Pid, Ended)> {
+    let id = libc::id_t::try_from(child.as_raw()).ok()?;
+    // SAFETY: all zeroes is a valid `siginfo_t`: it has integers and pointers only.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: writes one `siginfo_t` to the pointer, which lives across the call.
+    let done = unsafe { libc::waitid(which, id, &raw mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) };
+    // SAFETY: waitid has filled in these fields, or left them zero when no child has ended.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    let ended = if info.si_code == libc::CLD_EXITED { Ended::Code(status) } else { Ended::Signal(status) };
+    (done == 0 && pid != 0).then_some((Pid::from_raw(pid), ended))
+}
+
+/// Reaps one child, or any with -1. `None`: no such child is left; `Some(false)`: none of them has ended.
+fn reap(child: Pid) -> Option<bool> {
+    loop {
+        // SAFETY: without a pointer for the status nothing is written.
+        match unsafe { libc::waitpid(child.as_raw(), std::ptr::null_mut(), libc::WNOHANG) } {
+            0 => return Some(false),
+            -1 if Errno::last() == Errno::EINTR => {}
+            -1 => return None,
+            _ => return Some(true),
+        }
     }
 }
 
 /// Reaps what the agent has orphaned onto the shim, but not the agent.
 pub(super) fn reap_orphans(agent: Pid) {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    while let Ok(status) = waitid(Id::All, flags) {
-        match status.pid() {
-            Some(pid) if pid != agent => {
-                let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
-            }
-            _ => break,
-        }
+    while let Some((orphan, _)) = peek(libc::P_ALL, Pid::from_raw(0))
+        && orphan != agent
+    {
+        reap(orphan);
     }
 }
 
@@ -74,7 +93,7 @@ pub(super) fn reap_orphans(agent: Pid) {
 pub(super) fn end_descendants(agent: Pid) {
     let _ = killpg(agent, Signal::SIGKILL);
     let limit = Instant::now() + REAP_LIMIT;
-    let mut pause = Duration::from_micros(200);
+    let mut pause = 1_u16;
     loop {
         for child in children() {
             if child != agent {
@@ -82,19 +101,19 @@ pub(super) fn end_descendants(agent: Pid) {
             }
         }
         loop {
-            match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) => break,
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(_) => return,
+            match reap(Pid::from_raw(-1)) {
+                Some(true) => {}
+                Some(false) => break,
+                None => return,
             }
         }
         if Instant::now() >= limit {
             super::report(format_args!("some processes of the agent did not end within {REAP_LIMIT:?} of SIGKILL"));
             return;
         }
-        // Their end is a SIGCHLD, but one that may already have been taken by the signal descriptor.
-        let _ = nix::poll::poll(&mut [], u16::try_from(pause.as_millis().max(1)).unwrap_or(1));
-        pause = (pause * 2).min(Duration::from_millis(20));
+        // Killed processes need a moment; those that they leave behind become children of this process only then.
+        let _ = poll(&mut [], pause);
+        pause = (pause * 2).min(20);
     }
 }
 
@@ -102,7 +121,7 @@ pub(super) fn end_descendants(agent: Pid) {
 pub(super) fn give_back_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: has no precondition; it only releases pages that the allocator has free.
-    let _ = unsafe { nix::libc::malloc_trim(0) };
+    let _ = unsafe { libc::malloc_trim(0) };
 }
 
 /// The children of this process (of its only thread).

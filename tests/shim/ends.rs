@@ -168,3 +168,11 @@ fn a_killed_shim_takes_its_agent_with_it() {
     // Its sleeping child was in the same group, and got the terminal's hang-up.
     let _ = kill(Pid::from_raw(-agent), Signal::SIGKILL);
 }
+
+#[test]
+fn a_real_time_signal_is_an_end_like_any_other() {
+    let place = Place::shell("kill -s RTMIN $$; sleep 1000");
+    let (status, _) = place.run();
+    assert_eq!(signal(status), Some(nix::libc::SIGRTMIN()));
+    assert_eq!(place.exit_record()["signal"], nix::libc::SIGRTMIN());
+}

@@ -12,7 +12,7 @@ mod typing;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::agent::Shim;
+use super::agent::{INPUT_MAX, Shim};
 use super::protocol::{Outcome, ProtocolError, SendAnswer};
 use super::report;
 use admit::Admission;
@@ -85,9 +85,13 @@ impl Deliveries {
         self.current.as_ref().is_some_and(Typing::settles)
     }
 
-    /// Keeps what a person types until the message is sent.
-    pub(super) fn hold(&mut self, bytes: &[u8]) {
-        self.held.extend_from_slice(bytes);
+    /// Keeps what a person types until the message is sent. `false`: it is too much.
+    pub(super) fn hold(&mut self, bytes: &[u8]) -> bool {
+        let fits = self.held.len() + bytes.len() <= INPUT_MAX;
+        if fits {
+            self.held.extend_from_slice(bytes);
+        }
+        fits
     }
 
     /// A person typed: is something left in the input line?

@@ -136,11 +136,11 @@ impl Shim {
         if typing {
             self.server.typed(now);
         }
-        if self.deliveries.holds() {
-            self.deliveries.hold(bytes);
-        } else if !self.type_in(bytes) {
+        let holds = self.deliveries.holds();
+        let taken = if holds { self.deliveries.hold(bytes) } else { self.type_in(bytes) };
+        if !taken {
             connection.notice("the agent does not read its terminal: what you type is dropped");
-        } else if typing {
+        } else if typing && !holds {
             self.deliveries.person_typed(bytes);
         }
     }

@@ -31,6 +31,9 @@ const CLIENTS_MAX: usize = 64;
 /// Most clients that are still being told that there is no room.
 const TURNED_AWAY_MAX: usize = 16;
 
+/// Most connections taken in before the agent has a turn.
+const ACCEPT_MAX: usize = 16;
+
 /// How long a request may take to arrive, and an answer to be taken.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -69,9 +72,10 @@ impl Server {
         self.listener = None;
     }
 
-    /// Takes in everyone who waits.
+    /// Takes in those who wait, but not for as long as others keep coming.
     pub(super) fn accept(&mut self, now: Instant) {
-        while let Some(listener) = &self.listener {
+        for _ in 0..ACCEPT_MAX {
+            let Some(listener) = &self.listener else { return };
             match listener.socket.accept() {
                 Ok((stream, _)) => {
                     if let Err(error) = stream.set_nonblocking(true) {
