@@ -18,7 +18,10 @@ pub struct Chosen {
 
 impl std::fmt::Debug for Chosen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chosen").field("kind", &self.manager.kind()).field("systemd", &self.systemd).finish()
+        f.debug_struct("Chosen")
+            .field("kind", &self.manager.kind())
+            .field("systemd", &self.systemd)
+            .finish_non_exhaustive()
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn plan(
                 "restart pending until it is idle: `fleet apply` tries again, `--restart=now` does not wait",
             )
         } else if restarts && desired == Desired::Running {
-            Verdict::act(Process::Restart, "started with other settings (loses the conversation)")
+            Verdict::act(Process::Restart, "it runs with other settings; a restart loses the conversation")
         } else if files.iter().any(|change| !change.is_unit()) {
             Verdict::act(Process::Live, "applied without touching the process")
         } else if !files.is_empty() || !links.is_empty() {

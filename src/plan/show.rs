@@ -21,6 +21,12 @@ impl Paint {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
+    /// Red.
+    #[must_use]
+    pub fn bad(self, text: &str) -> String {
+        self.wrap("31", text)
+    }
+
     fn sign(self, action: Action) -> String {
         match action {
             Action::Add => self.wrap("32", "+"),
@@ -30,11 +36,15 @@ impl Paint {
         }
     }
 
-    fn bold(self, text: &str) -> String {
+    /// Bold.
+    #[must_use]
+    pub fn bold(self, text: &str) -> String {
         self.wrap("1", text)
     }
 
-    fn dim(self, text: &str) -> String {
+    /// Faint.
+    #[must_use]
+    pub fn dim(self, text: &str) -> String {
         self.wrap("2", text)
     }
 }

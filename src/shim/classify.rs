@@ -78,6 +78,7 @@ pub(super) fn classify(facts: &Facts) -> (State, String) {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is put where an option belongs")]
     fn matched() -> Option<Match> {
         Some(Match { text: "text".to_owned(), class: None })
     }

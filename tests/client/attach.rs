@@ -27,6 +27,7 @@ fn in_a_terminal() {
         watch: word("ATTACH_WATCH").is_some(),
         detach_key: word("ATTACH_KEY").map(|key| key.parse().unwrap()).unwrap_or_default(),
         reconnect: word("ATTACH_RECONNECT").is_some(),
+        hint: false,
     });
     let (code, words) = match end {
         Ok(AttachEnd::Detached) => (0, "result: detached".to_owned()),

@@ -19,6 +19,7 @@ pub fn run(global: &Global, args: &Attach) -> Result<Exit, CliError> {
         watch: args.watch,
         detach_key,
         reconnect: true,
+        hint: true,
     };
     let running = target.state.run(&name).is_some_and(|run| crate::system::proc::is_alive(&run.shim));
     if !running {

@@ -5,6 +5,7 @@ use crate::cli::args::{Global, Json};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::target;
 use crate::cli::ui::Ui;
+use crate::plan::show::Paint;
 use crate::units::ManagerKind;
 
 pub fn run(ui: &Ui, global: &Global, args: &Json) -> Result<Exit, CliError> {
@@ -13,25 +14,29 @@ pub fn run(ui: &Ui, global: &Global, args: &Json) -> Result<Exit, CliError> {
     if args.json {
         ui.out(&serde_json::to_string(&now).unwrap_or_default());
     } else {
-        ui.out(&text(&now, jiff::Timestamp::now()));
+        ui.out(&text(&now, jiff::Timestamp::now(), ui.paint()));
     }
     Ok(if now.is_healthy() { Exit::Ok } else { Exit::Failed })
 }
 
-fn text(now: &FleetStatus, at: jiff::Timestamp) -> String {
+fn text(now: &FleetStatus, at: jiff::Timestamp, paint: Paint) -> String {
     let manager = match now.manager {
         ManagerKind::Systemd => "systemd",
         ManagerKind::Local => "local manager",
     };
-    let mut lines =
-        vec![format!("Fleet {}  {manager} · generation {} · {}", now.fleet, now.generation, now.roster.display())];
+    let about = format!("{manager} · generation {} · {}", now.generation, now.roster.display());
+    let mut lines = vec![format!("{}  {}", paint.bold(&format!("Fleet {}", now.fleet)), paint.dim(&about))];
     let rows: Vec<[String; 6]> = now.agents.iter().map(|agent| row(agent, at)).collect();
     let heads = ["AGENT", "ROLE", "RUNTIME", "STATE", "FOR", "WHY"].map(str::to_owned);
     let width = |column: usize| rows.iter().chain([&heads]).map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..5).map(width).collect();
-    for row in [&heads].into_iter().chain(&rows) {
+    let line = |row: &[String; 6]| {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        lines.push(format!("{}  {}", cells.join("  "), row[5]).trim_end().to_owned());
+        format!("{}  {}", cells.join("  "), row[5]).trim_end().to_owned()
+    };
+    lines.push(paint.dim(&line(&heads)));
+    for (row, agent) in rows.iter().zip(&now.agents) {
+        lines.push(if agent.healthy { line(row) } else { paint.bad(&line(row)) });
     }
     for agent in &now.agents {
         if let Some(why) = &agent.pending {

@@ -31,6 +31,8 @@ pub struct Attachment {
     pub detach_key: DetachKey,
     /// Wait for the agent to start, and to start again, instead of ending with it.
     pub reconnect: bool,
+    /// Say on the last row for a moment how to leave, over the agent's first picture.
+    pub hint: bool,
 }
 
 /// How it ended.
@@ -125,13 +127,14 @@ impl Viewer<'_> {
     /// One agent's run, from drawing to its end. The second value: whether the agent was seen.
     fn show(&mut self, stream: UnixStream) -> Result<(Over, bool), ClientError> {
         let Attachment { name, detach_key: key, watch, .. } = self.attachment;
-        self.terminal.say(&if *watch {
+        let hint = if *watch {
             format!("watching {name}; {key} leaves")
         } else {
             format!("attached to {name}; {key} detaches, twice sends it to the agent")
-        });
+        };
+        self.terminal.say(&hint);
         self.terminal.raw()?;
-        let result = Connection::new(self, stream).run();
+        let result = Connection::new(self, stream, self.attachment.hint.then_some(hint)).run();
         self.terminal.leave();
         let (over, seen, notices) = result?;
         for notice in notices {

@@ -42,12 +42,14 @@ pub(super) struct Connection<'v, 'a> {
     keys: Keys,
     /// What the shim had to say, each once. Told again at the end, where it stays readable.
     notices: Vec<String>,
+    /// How to leave, shown over the first picture: the line before it is hidden by the alternate screen.
+    hint: Option<String>,
     /// Until when the last one stands on the screen.
     noticed: Option<Instant>,
 }
 
 impl<'v, 'a> Connection<'v, 'a> {
-    pub(super) fn new(viewer: &'v mut Viewer<'a>, stream: UnixStream) -> Self {
+    pub(super) fn new(viewer: &'v mut Viewer<'a>, stream: UnixStream, hint: Option<String>) -> Self {
         let keys = Keys::new(viewer.attachment.detach_key);
         Self {
             viewer,
@@ -58,6 +60,7 @@ impl<'v, 'a> Connection<'v, 'a> {
             say: Vec::new(),
             keys,
             notices: Vec::new(),
+            hint,
             noticed: None,
         }
     }
@@ -183,7 +186,12 @@ impl<'v, 'a> Connection<'v, 'a> {
                 self.viewer.terminal.enter()?;
             }
             match frame.kind {
-                from_shim::OUTPUT => self.draw.extend_from_slice(&frame.payload),
+                from_shim::OUTPUT => {
+                    self.draw.extend_from_slice(&frame.payload);
+                    if let Some(hint) = self.hint.take() {
+                        self.on_last_row(&hint);
+                    }
+                }
                 from_shim::NOTICE => {
                     if let Ok(Notice { text }) = serde_json::from_slice(&frame.payload) {
                         self.notice(text.chars().filter(|c| !c.is_control()).collect());
@@ -208,15 +216,19 @@ impl<'v, 'a> Connection<'v, 'a> {
         self.say.extend(Frame::encode(to_shim::RESIZE, &[columns.to_le_bytes(), rows.to_le_bytes()].concat()));
     }
 
-    /// Shows `text` on the last row for a while.
+    /// Shows the shim's `text` on the last row for a while, and keeps it for the end.
     fn notice(&mut self, text: String) {
+        self.on_last_row(&text);
+        if !self.notices.contains(&text) {
+            self.notices.push(text);
+        }
+    }
+
+    fn on_last_row(&mut self, text: &str) {
         let (columns, rows) = self.viewer.terminal.size();
         let row: String = text.chars().take(usize::from(columns) - 1).collect();
         self.draw.extend_from_slice(format!("\x1b7\x1b[{rows};1H\x1b[0;7m{row}\x1b[K\x1b[0m\x1b8").as_bytes());
         self.noticed = Some(Instant::now() + NOTICE);
-        if !self.notices.contains(&text) {
-            self.notices.push(text);
-        }
     }
 
     fn nonsense(&self, why: &str) -> ClientError {

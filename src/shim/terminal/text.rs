@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn history_is_bounded_and_oldest_first() {
-        let lines: String = (0..30).map(|n| format!("line {n}\r\n")).collect();
+        let lines = (0..30).fold(String::new(), |text, n| text + &format!("line {n}\r\n"));
         let model = fed(20, 5, 10, lines.as_bytes());
         assert_eq!(model.scrollback(3).0, ["line 23", "line 24", "line 25"]);
         assert_eq!(model.scrollback(usize::MAX).0.len(), 10);
