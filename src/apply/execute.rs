@@ -9,6 +9,7 @@ use super::idle::{self, RestartMode};
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::State;
+use super::words::Words;
 use super::{ApplyError, binaries, observe, verify};
 use crate::ids::{AgentName, UnitName};
 use crate::plan::files::FileChange;
@@ -342,7 +343,9 @@ impl Apply<'_> {
         }
         (self.progress)(&format!("starting {}", list(&held)));
         let units: Vec<_> = held.iter().map(|name| self.unit(name)).collect();
-        for (name, result) in held.iter().zip(self.chosen.manager.start_many(&units, START_TIMEOUT)) {
+        let words: Vec<_> = held.iter().map(|name| Words::listen(self.state, name)).collect();
+        let results = self.chosen.manager.start_many(&units, START_TIMEOUT);
+        for ((name, result), words) in held.iter().zip(results).zip(words) {
             match result {
                 Ok(()) => {
                     let _ = fs::remove_file_if_present(&self.state.pending_path(name));
@@ -351,7 +354,7 @@ impl Apply<'_> {
                 }
                 Err(error) => {
                     let help = error.help.clone();
-                    report.put(name, Outcome::Failed { what: error.to_string(), help });
+                    report.put(name, Outcome::Failed { what: words.after(error.to_string()), help });
                 }
             }
         }

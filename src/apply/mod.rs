@@ -13,6 +13,7 @@ pub mod preflight;
 pub mod state;
 pub mod status;
 mod verify;
+mod words;
 
 use std::fmt;
 

@@ -7,6 +7,7 @@ use super::effects::{change_links, stop_timeout};
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::State;
+use super::words::Words;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::files::LinkChange;
 use crate::plan::{Desired, Ledger};
@@ -111,7 +112,13 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
     }
     if verb != Verb::Stop && !names.is_empty() {
         let units: Vec<_> = names.iter().map(unit).collect();
-        let results = chosen.manager.start_many(&units, START_TIMEOUT);
+        let words: Vec<_> = names.iter().map(|name| Words::listen(state, name)).collect();
+        let mut results = chosen.manager.start_many(&units, START_TIMEOUT);
+        for (result, words) in results.iter_mut().zip(words) {
+            if let Err(error) = result {
+                error.message = words.after(std::mem::take(&mut error.message));
+            }
+        }
         note(&names, results, verb, report);
     }
     for name in names.iter().filter(|name| !report.has_failed(name)) {

@@ -65,6 +65,7 @@ fn life(world: &World) {
     restarts_wait_for_idle(world);
     held_agents_stay_stopped(world);
     the_dead_come_back(world);
+    a_failed_start_says_why(world);
     another_roster_is_refused(world);
     removal_needs_a_word(world);
     leaves_nothing(world);
@@ -217,6 +218,30 @@ fn leaves_nothing(world: &World) {
     let sockets = world.manager.variable("XDG_RUNTIME_DIR").join("fleet");
     assert!(!sockets.exists(), "left behind: {}", sockets.display());
     world.fleet(&["status"], 1);
+}
+
+/// A start that fails says why, in the shim's own words, and harms nobody else.
+fn a_failed_start_says_why(world: &World) {
+    let missing = world.folder.join("missing-secret");
+    let line = format!(
+        "agent \"poor\" {{ role \"coder\"; runtime \"canary\"; secret \"T\" from=\"file:{}\"; }}\n",
+        missing.display()
+    );
+    let roster = world.read_roster();
+    world.roster(&(roster.clone() + &line));
+    let before = world.pid("lead");
+    let said = world.apply(&[], 3);
+    assert!(said.contains("missing-secret") && said.contains("1 failed"), "{said}");
+    assert_eq!(world.pid("lead"), before);
+    assert_eq!(world.agent("poor")["healthy"], false, "{}", world.agent("poor"));
+    // Once the cause is gone, the same command goes on.
+    fs::write(&missing, "value-of-a-canary\n").unwrap();
+    world.apply(&[], 0);
+    world.wait_for_state("poor", &["idle"]);
+    world.assert_nothing_to_do();
+    world.roster(&roster);
+    world.apply(&["--yes"], 0);
+    fs::remove_file(missing).unwrap();
 }
 
 fn is_fleets(path: &Path) -> bool {
