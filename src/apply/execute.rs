@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::effects::{change_links, stop_timeout, write};
-use super::idle::{self, RestartMode};
+use super::idle::{self, Options};
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::State;
@@ -25,14 +25,6 @@ use crate::system::service::{ManagerKind, ServiceManager};
 const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Longest wait for a shim's answer.
 const SHIM_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What the caller decided.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    pub restart: RestartMode,
-    /// Longest wait for an idle agent.
-    pub wait: Duration,
-}
 
 /// One run of `apply`.
 pub struct Apply<'a> {

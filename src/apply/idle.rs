@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::execute::Options;
 use super::state::State;
 use crate::ids::AgentName;
 use crate::manifest::PatternKind;
@@ -25,6 +24,14 @@ pub enum RestartMode {
     Now,
     /// Always later.
     Never,
+}
+
+/// What the caller decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub restart: RestartMode,
+    /// Longest wait for an idle agent.
+    pub wait: Duration,
 }
 
 /// For each agent: `Ok` when it may be restarted now, or why it has to wait.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::prepare::{self, Prepared};
-use crate::apply::execute::{self, Options};
+use crate::apply::execute;
+use crate::apply::idle::Options;
 use crate::apply::outcome::{Outcome, Report};
 use crate::cli::args::{Apply, Global};
 use crate::cli::error::{CliError, Exit};
