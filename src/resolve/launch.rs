@@ -130,8 +130,10 @@ pub(super) fn launch(
     if let Some(effort) = &runtime.effort {
         add(told(file.effort.as_deref(), "effort", effort, file, diagnostics));
     }
-    if role_text.is_some() {
-        add(file.role.as_deref().unwrap_or_default());
+    if let Some(text) = role_text {
+        let words = file.role.as_deref().unwrap_or_default();
+        check_literal(words, text, file, runtime, diagnostics);
+        add(words);
     }
     if file.program.is_some() {
         let extra: Vec<String> = runtime.argv.iter().flatten().map(|word| word.value.clone()).collect();
@@ -149,6 +151,21 @@ pub(super) fn launch(
         files: files.collect(),
         expand,
     })
+}
+
+/// A template may put the role text between the quotes of a TOML literal, which cannot hold those quotes itself.
+fn check_literal(
+    words: &[String],
+    text: &str,
+    file: &RuntimeFile,
+    runtime: &RuntimePart,
+    diagnostics: &mut Diagnostics,
+) {
+    if text.contains("'''") && words.iter().any(|word| word.contains("'''{role-text}'''")) {
+        let message = format!("the runtime `{}` cannot be given a role text that contains '''", file.name);
+        let diagnostic = Diagnostic::error(Code::RuntimeLacks, message).at(runtime.name.span, "here");
+        diagnostics.report(diagnostic.help("write the role text without three single quotes in a row"));
+    }
 }
 
 /// The inside of a JSON string.

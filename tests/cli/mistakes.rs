@@ -105,6 +105,12 @@ fn files_beside_the_roster_win_over_the_built_in_ones() {
     fs::write(bench.work.join("go.md"), "Begin.\n").unwrap();
     let said = bench.run(&["validate"]);
     assert_eq!(said.code, 0, "{}", said.all());
+    // Text that would end the quotes it is put between is refused.
+    bench.roster("fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"mine\"; runtime \"codex\"; }\n");
+    fs::write(bench.work.join("roles/mine.md"), "---\nmay \"code\"\n---\nSay ''' and more.\n").unwrap();
+    let said = bench.run(&["validate"]);
+    assert!(said.code == 1 && said.err.contains("F0315") && said.err.contains("'''"), "{}", said.all());
+    bench.roster("fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"mine\"; runtime \"mine\"; }\n");
     // Mistakes in them are shown in them.
     fs::write(bench.work.join("roles/mine.md"), "---\nmay \"fly\"\n---\nDo it.\n").unwrap();
     fs::write(
