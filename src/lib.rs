@@ -21,6 +21,7 @@ pub mod diagnostic;
 pub mod ids;
 pub mod manifest;
 pub mod plan;
+pub mod quantity;
 pub mod render;
 pub mod resolve;
 pub mod roster;

@@ -20,12 +20,21 @@ fn source(name: &str) -> Option<PathBuf> {
     Some(own.parent()?.join(name)).filter(|path| path.is_file())
 }
 
-/// A copy keeps its source's size and time of change, so two `stat` calls tell whether it is current.
+/// A copy keeps its source's size and time of change, so two `stat` calls tell that it is current. Where only the time
+/// differs (the same build, installed elsewhere) the contents decide.
 fn same(source: &Path, copy: &Path) -> bool {
     match (std::fs::metadata(source), std::fs::symlink_metadata(copy)) {
         (Ok(a), Ok(b)) => {
-            b.is_file() && a.len() == b.len() && (a.mtime(), a.mtime_nsec()) == (b.mtime(), b.mtime_nsec())
+            let same_time = (a.mtime(), a.mtime_nsec()) == (b.mtime(), b.mtime_nsec());
+            b.is_file() && a.len() == b.len() && (same_time || same_contents(source, copy))
         }
+        _ => false,
+    }
+}
+
+fn same_contents(a: &Path, b: &Path) -> bool {
+    match (std::fs::read(a), std::fs::read(b)) {
+        (Ok(a), Ok(b)) => a == b,
         _ => false,
     }
 }
@@ -42,6 +51,20 @@ pub fn stale(bin: &Path) -> Vec<String> {
     NAMES.iter().filter(differs).map(|name| (*name).to_owned()).collect()
 }
 
+/// Looks whether both binaries are there to be copied.
+///
+/// # Errors
+/// When one is missing.
+pub fn check() -> Result<(), ApplyError> {
+    match NAMES.iter().find(|name| source(name).is_none()) {
+        None => Ok(()),
+        Some(name) => {
+            let help = format!("build or install both binaries into one folder: `{name}` belongs beside `fleet`");
+            Err(ApplyError::other(format!("the program `{name}` is missing; nothing was changed"), help))
+        }
+    }
+}
+
 /// Copies what is stale. A running agent keeps the file it was started from: the copy is renamed into place.
 ///
 /// # Errors
@@ -49,10 +72,7 @@ pub fn stale(bin: &Path) -> Vec<String> {
 pub fn refresh(bin: &Path) -> Result<(), ApplyError> {
     fs::ensure_private_dir(bin)?;
     for name in NAMES {
-        let Some(source) = source(name) else {
-            let help = format!("build or install both binaries into one folder: `{name}` belongs beside `fleet`");
-            return Err(ApplyError::other(format!("the program `{name}` is missing"), help));
-        };
+        let Some(source) = source(name) else { return check() };
         let copy = bin.join(name);
         if source != copy && !same(&source, &copy) {
             let temporary = bin.join(format!(".{name}.new"));

@@ -56,9 +56,7 @@ pub fn run(
     }
     for (name, entry) in &ledger.agents {
         clear_agent(&entry.folder, keep_logs, &mut destroyed.kept)?;
-        fs::remove_file_if_present(&entry.socket)?;
-        // Left behind only by a shim that was killed: the credential files of its agent.
-        let _ = std::fs::remove_dir_all(entry.socket.with_extension("secrets"));
+        state.clear_runtime(name)?;
         fs::remove_file_if_present(&state.pending_path(name))?;
     }
     clear_leftover_agents(state, keep_logs, &mut destroyed.kept)?;
@@ -118,6 +116,9 @@ fn clear_leftover_agents(state: &State, keep_logs: bool, kept: &mut Vec<PathBuf>
         let is_agent = entry.file_name().to_str().is_some_and(|name| AgentName::new(name).is_ok());
         if is_agent && !known && entry.path().is_dir() {
             clear_agent(&entry.path(), keep_logs, kept)?;
+            if let Ok(name) = AgentName::new(&entry.file_name().to_string_lossy()) {
+                state.clear_runtime(&name)?;
+            }
         }
     }
     Ok(())
@@ -150,6 +151,15 @@ fn remove_empty(folder: &Path, kept: &mut Vec<PathBuf>) {
             }
         }
     }
+}
+
+/// Removes what an apply made that never got as far as a ledger.
+pub fn remove_traces(state: &State) {
+    for whole in ["bin", "generations", "pending"] {
+        let _ = std::fs::remove_dir_all(state.paths.state.join(whole));
+    }
+    let _ = std::fs::remove_dir(state.paths.state.join("agents"));
+    remove_folder(state);
 }
 
 /// After the lock is gone, the state folder itself, when nothing else is in it.

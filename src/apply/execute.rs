@@ -12,7 +12,7 @@ use super::state::State;
 use super::words::Words;
 use super::{ApplyError, binaries, observe, verify};
 use crate::ids::{AgentName, UnitName};
-use crate::plan::files::FileChange;
+use crate::plan::files::{FileChange, LinkChange};
 use crate::plan::ledger::LedgerAgent;
 use crate::plan::{Action, AgentPlan, Ledger, Plan, Process, waves};
 use crate::render::Artifact;
@@ -22,7 +22,7 @@ use crate::system::fs;
 use crate::system::service::{ManagerKind, ServiceManager};
 
 /// Longest wait for one unit to come up. The shim is up when the agent has been started, not when it is ready.
-const START_TIMEOUT: Duration = Duration::from_secs(90);
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Longest wait for a shim's answer.
 const SHIM_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -58,16 +58,22 @@ impl Apply<'_> {
         });
         let mut report = Report { generation: plan.generation, ..Report::default() };
         if !plan.is_empty() {
+            if self.old.is_some() {
+                self.await_move(plan)?;
+            }
             self.prepare(plan, &mut ledger)?;
             self.stop_removed(plan, &mut report);
+            self.leave_manager(plan, &mut report);
             self.write_files(plan, &mut ledger, &mut report)?;
+            // Links that go do so before the reload: a loaded target would remember the name behind them.
+            Self::links(plan, &mut ledger, &mut report, |change| matches!(change, LinkChange::Remove { .. }));
             self.reload(plan, &mut report);
             self.forget_removed(plan);
             self.start_target(&ledger, &mut report);
         }
         self.processes(plan, &mut ledger, &mut report);
         if !plan.is_empty() {
-            Self::links(plan, &mut ledger, &mut report);
+            Self::links(plan, &mut ledger, &mut report, |change| matches!(change, LinkChange::Write { .. }));
             ledger.expected.clear();
             ledger.generation = plan.generation + 1;
             report.generation = ledger.generation;
@@ -129,7 +135,7 @@ impl Apply<'_> {
     }
 
     /// Stops agents side by side; what does not end is noted as failed.
-    fn stop(&self, names: &[&AgentName], report: &mut Report) {
+    pub(super) fn stop(&self, names: &[&AgentName], report: &mut Report) {
         if names.is_empty() {
             return;
         }
@@ -160,6 +166,7 @@ impl Apply<'_> {
             }
             match result {
                 Ok(()) if agent.action == Action::Remove => {
+                    let _ = self.state.clear_runtime(&agent.name);
                     report.put(&agent.name, Outcome::Done("removed".to_owned()));
                     // A link that stays is found again by the next plan.
                     let _ = change_links(&agent.links, &mut BTreeMap::new());
@@ -209,7 +216,8 @@ impl Apply<'_> {
 
     /// A failed unit keeps its name in the manager's list although its file is gone.
     fn forget_removed(&self, plan: &Plan) {
-        let units: Vec<UnitName> = plan.removed().map(|agent| self.unit(&agent.name)).collect();
+        let gone = plan.agents.iter().filter(|agent| agent.action == Action::Remove || self.old.is_some());
+        let units: Vec<UnitName> = gone.map(|agent| self.unit(&agent.name)).collect();
         if !units.is_empty() {
             self.running_manager().reset_failed(&units);
         }
@@ -249,7 +257,11 @@ impl Apply<'_> {
             .filter(|agent| agent.process == Process::Restart || (agent.pending && agent.process == Process::Keep))
             .filter(|agent| !report.has_failed(&agent.name))
             .collect();
-        let ready = self.settle_restarts(&restarts, report);
+        let ready = if self.old.is_some() {
+            restarts.iter().map(|agent| agent.name.clone()).collect()
+        } else {
+            self.settle_restarts(&restarts, report)
+        };
         let chosen: BTreeSet<AgentName> = plan
             .agents
             .iter()
@@ -327,8 +339,10 @@ impl Apply<'_> {
                 Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
             }
         }
-        let stops: Vec<&AgentName> = held.iter().copied().filter(|name| restarts.contains(*name)).collect();
-        self.stop(&stops, report);
+        if self.old.is_none() {
+            let stops: Vec<&AgentName> = held.iter().copied().filter(|name| restarts.contains(*name)).collect();
+            self.stop(&stops, report);
+        }
         held.retain(|name| !report.has_failed(name));
         if held.is_empty() {
             return;
@@ -352,15 +366,19 @@ impl Apply<'_> {
         }
     }
 
-    fn links(plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
+    /// Changes the links that `which` chooses.
+    fn links(plan: &Plan, ledger: &mut Ledger, report: &mut Report, which: fn(&LinkChange) -> bool) {
+        let chosen = |changes: &[LinkChange]| -> Vec<LinkChange> {
+            changes.iter().filter(|change| which(change)).cloned().collect()
+        };
         for agent in &plan.agents {
             let Some(entry) = ledger.agents.get_mut(&agent.name) else { continue };
-            if let Err(error) = change_links(&agent.links, &mut entry.links) {
+            if let Err(error) = change_links(&chosen(&agent.links), &mut entry.links) {
                 report.put(&agent.name, Outcome::Failed { what: error.to_string(), help: error.help });
             }
         }
         let mut links = std::mem::take(&mut ledger.links);
-        if let Err(error) = change_links(&plan.links, &mut links) {
+        if let Err(error) = change_links(&chosen(&plan.links), &mut links) {
             for name in ledger.agents.keys() {
                 report.put(name, Outcome::Failed { what: error.to_string(), help: error.help.clone() });
             }

@@ -44,7 +44,7 @@ pub fn await_idle<'a>(
     match options.restart {
         RestartMode::Now => return agents.iter().map(|name| (*name, Ok(()))).collect(),
         RestartMode::Never => {
-            let why = || Err("restart pending: --restart=never".to_owned());
+            let why = || Err("left for later by --restart=never".to_owned());
             return agents.iter().map(|name| (*name, why())).collect();
         }
         RestartMode::Idle => {}

@@ -6,6 +6,7 @@ mod effects;
 pub mod execute;
 pub mod idle;
 pub mod managers;
+mod moving;
 pub mod observe;
 pub mod outcome;
 pub mod power;

@@ -56,6 +56,10 @@ pub fn run(
     waves: &[Vec<AgentName>],
     verb: Verb,
 ) -> Result<Report, ApplyError> {
+    if verb != Verb::Stop && !state.paths.bin().join("fleet-shim").is_file() {
+        // Before anything is stopped that could not be started again.
+        super::binaries::refresh(&state.paths.bin())?;
+    }
     let mut report = Report { generation: ledger.generation, ..Report::default() };
     let mut order: Vec<&Vec<AgentName>> = waves.iter().collect();
     if verb == Verb::Stop {
@@ -109,6 +113,11 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
         let results = chosen.manager.stop_many(&units, timeout.unwrap_or(START_TIMEOUT));
         note(&names, results, verb, report);
         names.retain(|name| !report.has_failed(name));
+        for name in &names {
+            if let Err(error) = state.clear_runtime(name) {
+                report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() });
+            }
+        }
     }
     if verb != Verb::Stop && !names.is_empty() {
         let units: Vec<_> = names.iter().map(unit).collect();

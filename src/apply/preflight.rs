@@ -78,8 +78,23 @@ fn program(agent: &Agent, diagnostics: &mut Diagnostics) {
     if find(name, &agent.search, &agent.dir).is_some() {
         return;
     }
+    let place = if name.contains('/') {
+        Some(agent.dir.join(name))
+    } else {
+        agent.search.iter().map(|f| f.join(name)).find(|f| f.is_file())
+    };
+    if let Some(file) = place.filter(|file| file.is_file()) {
+        let message = format!("`{}` of agent `{}` may not be executed", file.display(), who(agent));
+        let help = format!("chmod +x '{}'", file.display());
+        diagnostics.report(Diagnostic::error(Code::ProgramNotFound, message).at(agent.span, "starts it").help(help));
+        return;
+    }
     let folders: Vec<_> = agent.search.iter().map(|folder| folder.display().to_string()).collect();
-    let message = format!("`{name}` is not on the path of agent `{}`", agent.name);
+    let message = if name.contains('/') {
+        format!("`{name}`, which agent `{}` starts, does not exist", who(agent))
+    } else {
+        format!("`{name}` is not on the path of agent `{}`", who(agent))
+    };
     let elsewhere = std::env::var_os("PATH").and_then(|path| crate::system::proc::find_program(name, &path));
     let help = match elsewhere.as_deref().and_then(Path::parent) {
         Some(folder) if !name.contains('/') => {
@@ -88,6 +103,11 @@ fn program(agent: &Agent, diagnostics: &mut Diagnostics) {
         _ => format!("install it, or add `path \"FOLDER\"`; looked in {}", folders.join(":")),
     };
     diagnostics.report(Diagnostic::error(Code::ProgramNotFound, message).at(agent.span, "starts it").help(help));
+}
+
+/// The name in the roster: agents of a group have one mistake, not many.
+fn who(agent: &Agent) -> &str {
+    agent.group.as_ref().unwrap_or(&agent.name).as_str()
 }
 
 fn find(name: &str, search: &[PathBuf], dir: &Path) -> Option<PathBuf> {
@@ -102,19 +122,19 @@ fn folder(agent: &Agent, diagnostics: &mut Diagnostics) {
     let dir = agent.dir.display();
     let problem = match std::fs::metadata(&agent.dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some((
-            format!("the working folder of agent `{}` does not exist: {dir}", agent.name),
+            format!("the working folder of agent `{}` does not exist: {dir}", who(agent)),
             format!("mkdir -p '{dir}', or correct `dir` or `workspace`"),
         )),
         Err(error) => Some((
-            format!("the working folder of agent `{}` cannot be used: {dir}: {error}", agent.name),
+            format!("the working folder of agent `{}` cannot be used: {dir}: {error}", who(agent)),
             String::new(),
         )),
         Ok(metadata) if !metadata.is_dir() => Some((
-            format!("the working folder of agent `{}` is not a folder: {dir}", agent.name),
+            format!("the working folder of agent `{}` is not a folder: {dir}", who(agent)),
             "correct `dir` or `workspace`".to_owned(),
         )),
         Ok(_) if access(&agent.dir, AccessFlags::R_OK | AccessFlags::X_OK).is_err() => Some((
-            format!("the working folder of agent `{}` may not be entered: {dir}", agent.name),
+            format!("the working folder of agent `{}` may not be entered: {dir}", who(agent)),
             format!("chmod u+rx '{dir}'"),
         )),
         Ok(_) => None,
@@ -122,7 +142,7 @@ fn folder(agent: &Agent, diagnostics: &mut Diagnostics) {
     if let Some((message, help)) = problem {
         diagnostics.report(Diagnostic::error(Code::NoFolder, message).at(agent.span, "works there").help(help));
     } else if access(&agent.dir, AccessFlags::W_OK).is_err() {
-        let message = format!("agent `{}` may not write to its working folder: {dir}", agent.name);
+        let message = format!("agent `{}` may not write to its working folder: {dir}", who(agent));
         let help = format!("chmod u+w '{dir}', or give the agent another `dir`");
         let writes = agent.may.contains("code");
         let diagnostic = if writes {

@@ -110,6 +110,23 @@ impl State {
         self.record(agent, "manifest.json")
     }
 
+    /// Removes what only a shim that was killed leaves behind: its socket and the credential files of its agent. For
+    /// agents that do not run.
+    ///
+    /// # Errors
+    /// When something is there and cannot be removed.
+    pub fn clear_runtime(&self, agent: &AgentName) -> Result<(), ApplyError> {
+        let socket = self.paths.socket(agent);
+        fs::remove_file_if_present(&socket)?;
+        let secrets = socket.with_file_name(format!("{agent}.secrets"));
+        match std::fs::remove_dir_all(&secrets) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(fs::FsError::io("remove", &secrets, &error).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where a restart that waits for a quiet moment is noted.
     #[must_use]
     pub fn pending_path(&self, agent: &AgentName) -> PathBuf {

@@ -11,7 +11,7 @@ use super::observe;
 use super::state::State;
 use crate::ids::AgentName;
 use crate::plan::agents::ending;
-use crate::plan::{Desired, Ledger, Live};
+use crate::plan::{Desired, Ledger, Live, fields};
 use crate::shim::client;
 use crate::shim::protocol;
 use crate::units::{ActiveState, ManagerKind};
@@ -40,7 +40,7 @@ pub struct AgentStatus {
     pub role: Option<String>,
     pub runtime: Option<String>,
     pub model: Option<String>,
-    /// `starting working idle waiting-for-human rate-limited stopping stopped backing-off unknown`.
+    /// `starting working idle waiting-for-human rate-limited fatal stopping stopped backing-off unknown`.
     pub state: &'static str,
     /// What the state rests on.
     pub reason: String,
@@ -77,7 +77,7 @@ pub fn status(state: &State, ledger: &Ledger, chosen: &Chosen) -> Result<FleetSt
         .agents
         .iter()
         .zip(answers)
-        .map(|((name, entry), answer)| agent(state, name, entry.desired, &live, answer))
+        .map(|((name, entry), answer)| agent(state, name, entry.desired, &live, ledger.manager, answer))
         .collect();
     Ok(FleetStatus {
         format: FORMAT,
@@ -94,6 +94,7 @@ fn agent(
     name: &AgentName,
     desired: Desired,
     live: &Live,
+    manager: ManagerKind,
     answer: Result<protocol::Status, client::ClientError>,
 ) -> AgentStatus {
     let manifest = live.manifests.get(name);
@@ -109,7 +110,7 @@ fn agent(
         since: run.map(|run| run.started.clone()),
         pid: run.map(|run| run.shim.pid),
         manifest: run.map(|run| run.manifest.as_str().to_owned()),
-        pending: live.pending.contains(name).then(|| pending_reason(state, name)),
+        pending: is_pending(name, live).then(|| pending_reason(state, name)),
         healthy: true,
         viewers: None,
     };
@@ -120,26 +121,38 @@ fn agent(
                 status.reason = now.reason;
                 status.viewers = Some(now.viewers);
             }
+            Err(error) if error.is_not_running() => {
+                status.reason = format!("it runs, but its socket is gone: `fleet restart {name}` brings it back");
+            }
             Err(error) => status.reason = format!("it runs, but its shim does not answer: {error}"),
         }
-        status.healthy = !matches!(status.state, "unknown" if status.viewers.is_none());
+        status.healthy = status.state != "fatal" && status.viewers.is_some();
     } else {
-        at_rest(state, &mut status, name, desired, live);
+        at_rest(state, &mut status, name, desired, live, manager);
     }
     status
 }
 
-fn at_rest(state: &State, status: &mut AgentStatus, name: &AgentName, desired: Desired, live: &Live) {
+fn at_rest(
+    state: &State,
+    status: &mut AgentStatus,
+    name: &AgentName,
+    desired: Desired,
+    live: &Live,
+    manager: ManagerKind,
+) {
     let exit = live.exits.get(name).filter(|_| !live.vanished.contains(name));
     status.state = "stopped";
     status.since = exit.map(|exit| exit.ended.clone());
     let unit = live.units.get(name).map(|unit| unit.active);
     let words = state.paths.agent(name).join("shim.err");
     (status.reason, status.healthy) = match (desired, exit) {
-        (Desired::Held, _) => ("held: stopped on purpose, or never started".to_owned(), true),
-        _ if live.is_backing_off(name) => {
+        (Desired::Held, None) => (format!("held: not started yet; `fleet start {name}` starts it"), true),
+        (Desired::Held, Some(_)) => (format!("held: stopped on purpose; `fleet start {name}` starts it"), true),
+        (_, exit) if live.is_backing_off(name) => {
             status.state = "backing-off";
-            ("it failed; systemd starts it again after its delay".to_owned(), false)
+            let how = exit.map_or("no record".to_owned(), ending);
+            (format!("it failed ({how}); systemd starts it again after its delay"), false)
         }
         (Desired::Running, None) if unit == Some(ActiveState::Failed) => {
             (format!("it failed without a record; its shim's last words are in {}", words.display()), false)
@@ -147,8 +160,20 @@ fn at_rest(state: &State, status: &mut AgentStatus, name: &AgentName, desired: D
         (Desired::Running, None) => ("not running, and nobody stopped it: `fleet apply` starts it".to_owned(), false),
         (Desired::Running, Some(exit)) if exit.stop_requested => ("stopped (by hand)".to_owned(), true),
         (Desired::Running, Some(exit)) if exit.code == Some(0) => ("finished (exit 0)".to_owned(), true),
+        (Desired::Running, Some(exit)) if unit == Some(ActiveState::Failed) && manager == ManagerKind::Systemd => {
+            (format!("failed ({}), and systemd starts it no more; `fleet start {name}` does", ending(exit)), false)
+        }
         (Desired::Running, Some(exit)) => (format!("failed ({})", ending(exit)), false),
     };
+}
+
+/// A note of an earlier apply counts only as long as the agent runs with other settings than those on disk.
+fn is_pending(name: &AgentName, live: &Live) -> bool {
+    let differs = match (live.runs.get(name), live.manifests.get(name)) {
+        (Some(run), Some(manifest)) => !fields::launch(&run.launch, &manifest.launch).is_empty(),
+        _ => false,
+    };
+    live.pending.contains(name) && differs
 }
 
 fn pending_reason(state: &State, name: &AgentName) -> String {
@@ -164,7 +189,8 @@ fn state_word(state: protocol::State) -> &'static str {
         protocol::State::Idle => "idle",
         protocol::State::WaitingForHuman => "waiting-for-human",
         protocol::State::RateLimited => "rate-limited",
-        protocol::State::Fatal | protocol::State::Unknown => "unknown",
+        protocol::State::Fatal => "fatal",
+        protocol::State::Unknown => "unknown",
         protocol::State::Stopping => "stopping",
     }
 }

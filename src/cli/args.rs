@@ -241,8 +241,8 @@ pub struct Screen {
 pub struct Send {
     #[arg(value_name = "AGENT")]
     pub agent: String,
-    /// The message; `-` reads it from standard input.
-    #[arg(value_name = "TEXT", required = true, num_args = 1.., allow_hyphen_values = true)]
+    /// The message; `-` reads it from standard input. After `--`, words may begin with a dash.
+    #[arg(value_name = "TEXT", required = true, num_args = 1..)]
     pub text: Vec<String>,
     /// Print JSON.
     #[arg(long)]

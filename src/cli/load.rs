@@ -65,7 +65,12 @@ fn load_path(path: &Path, facts: &HostFacts) -> Result<Loaded, CliError> {
     }
     if metadata.len() > scan::MAX_BYTES as u64 {
         let size = metadata.len();
-        return Err(cannot(format!("it has {size} bytes, and the limit is {} (F0101)", scan::MAX_BYTES)));
+        let message =
+            format!("the roster {} has {size} bytes; the limit is {} (F0101)", path.display(), scan::MAX_BYTES);
+        return Err(CliError::failed(
+            message,
+            "use `count=` for agents that are alike, and `defaults` and `role` for shared settings",
+        ));
     }
     let bytes = std::fs::read(&canonical).map_err(|error| cannot(error.to_string()))?;
     let text = String::from_utf8(bytes)

@@ -30,6 +30,13 @@ pub fn run() -> ExitCode {
     };
     let ui = Ui::new();
     match dispatch(&args, &ui) {
+        Ok(_) if ui.has_lost() => {
+            ui.error(&CliError::failed(
+                "the result could not be written to standard output",
+                "look at where it goes",
+            ));
+            Exit::Failed.code()
+        }
         Ok(exit) => exit.code(),
         Err(error) => {
             ui.error(&error);
@@ -41,6 +48,10 @@ pub fn run() -> ExitCode {
 fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
     let global = &args.global;
     match &args.command {
+        Command::Init(_) if global.file.is_some() || global.fleet.is_some() => {
+            let help = "write `fleet init FOLDER --id ID`; the file is always FOLDER/fleet.kdl";
+            Err(CliError::usage("`init` takes neither --file nor --fleet", help))
+        }
         Command::Init(args) => commands::init::run(ui, args),
         Command::Validate(args) => commands::validate::run(ui, global, args),
         Command::Plan(args) => commands::plan::run(ui, global, args),

@@ -28,9 +28,24 @@ impl Target {
 pub fn find(global: &Global) -> Result<Target, CliError> {
     let facts = facts::gather()?;
     let id = id(global, &facts)?;
-    let state = State::new(id.clone(), Paths::new(&id, &facts));
+    open(id, &facts)
+}
+
+/// The applied fleet called `text`.
+pub fn applied(text: &str, facts: &HostFacts) -> Result<Target, CliError> {
+    open(parse(text)?, facts)
+}
+
+fn parse(text: &str) -> Result<FleetId, CliError> {
+    FleetId::new(text).map_err(|error| {
+        CliError::usage(format!("`{text}` is not a fleet id: {error}"), "ids are lower-case letters and digits")
+    })
+}
+
+fn open(id: FleetId, facts: &HostFacts) -> Result<Target, CliError> {
+    let state = State::new(id.clone(), Paths::new(&id, facts));
     match state.ledger()? {
-        Some(ledger) => Ok(Target { state: State { paths: recorded(&state, &ledger, &facts), ..state }, ledger }),
+        Some(ledger) => Ok(Target { state: State { paths: recorded(&state, &ledger, facts), ..state }, ledger }),
         None => {
             let applied = state::applied(&facts.state_base);
             let known = if applied.is_empty() {
@@ -57,9 +72,7 @@ fn recorded(state: &State, ledger: &Ledger, facts: &HostFacts) -> Paths {
 
 fn id(global: &Global, facts: &HostFacts) -> Result<FleetId, CliError> {
     if let Some(text) = &global.fleet {
-        return FleetId::new(text).map_err(|error| {
-            CliError::usage(format!("`{text}` is not a fleet id: {error}"), "ids are lower-case letters and digits")
-        });
+        return parse(text);
     }
     if load::find(global)?.is_some() {
         let loaded = load::load(global, facts)?;

@@ -1,5 +1,6 @@
 //! All printing. Results go to standard output, words about the work to standard error.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use super::error::CliError;
@@ -19,6 +20,10 @@ pub struct Ui {
     silent: bool,
     unicode: bool,
     width: usize,
+    /// A result could not be written.
+    lost: Cell<bool>,
+    /// A step stands on the last line of the terminal.
+    stepping: Cell<bool>,
 }
 
 #[expect(clippy::unused_self, reason = "all printing goes through the object, whatever it needs of it")]
@@ -42,6 +47,8 @@ impl Ui {
             silent: false,
             unicode: utf8,
             width: width.unwrap_or(WIDTH).clamp(40, 160),
+            lost: Cell::new(false),
+            stepping: Cell::new(false),
         }
     }
 
@@ -65,25 +72,49 @@ impl Ui {
 
     /// A result.
     pub fn out(&self, text: &str) {
-        // A reader that left (`fleet plan | head`) is no failure of the command.
-        let _ = writeln!(io::stdout().lock(), "{}", text.strip_suffix('\n').unwrap_or(text));
+        self.clear_step();
+        let mut stdout = io::stdout().lock();
+        let written = writeln!(stdout, "{}", text.strip_suffix('\n').unwrap_or(text)).and_then(|()| stdout.flush());
+        // A reader that left (`fleet plan | head`) is no failure of the command; a full disk is.
+        if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+            self.lost.set(true);
+        }
+    }
+
+    /// Whether a result could not be written.
+    #[must_use]
+    pub fn has_lost(&self) -> bool {
+        self.lost.get()
     }
 
     /// Words about the work.
     pub fn note(&self, text: &str) {
+        self.clear_step();
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
-    /// A step of longer work, shown only to a person who waits.
+    /// A step of longer work, shown only to a person who waits, and gone when it is over.
     pub fn step(&self, text: &str) {
         if self.progress {
+            self.clear_step();
             let (dim, plain) = if self.colour_err { ("\u{1b}[2m", "\u{1b}[0m") } else { ("", "") };
-            let _ = writeln!(io::stderr().lock(), "{dim}… {text}{plain}");
+            let text: String = text.chars().take(self.width.saturating_sub(3)).collect();
+            let mut stderr = io::stderr().lock();
+            let _ = write!(stderr, "{dim}… {text}{plain}");
+            let _ = stderr.flush();
+            self.stepping.set(true);
+        }
+    }
+
+    fn clear_step(&self) {
+        if self.stepping.replace(false) {
+            let _ = write!(io::stderr().lock(), "\r\u{1b}[K");
         }
     }
 
     /// A failed command.
     pub fn error(&self, error: &CliError) {
+        self.clear_step();
         let (red, bold, plain) =
             if self.colour_err { ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };
         let mut stderr = io::stderr().lock();
@@ -126,6 +157,7 @@ impl Ui {
 
     /// Asks a person for a word. `None` when standard input ends.
     pub fn ask(&self, question: &str) -> Option<String> {
+        self.clear_step();
         let mut stderr = io::stderr().lock();
         let _ = write!(stderr, "{question} ");
         let _ = stderr.flush();

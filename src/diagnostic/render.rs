@@ -103,7 +103,12 @@ impl std::error::Error for Report<'_> {}
 
 impl miette::Diagnostic for Report<'_> {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.main.then(|| Box::new(self.diagnostic.code.number()) as Box<dyn fmt::Display>)
+        let word = match self.diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let title = format!("{word} {}: {}", self.diagnostic.code.number(), self.diagnostic.code.title());
+        self.main.then(|| Box::new(title) as Box<dyn fmt::Display>)
     }
 
     fn severity(&self) -> Option<miette::Severity> {

@@ -44,7 +44,7 @@ pub(super) fn plan(
             Verdict::act(Process::Restart, "it moves to the other service manager")
         } else if pending {
             Verdict::note(
-                "restart pending until it is idle: `fleet apply` tries again, `--restart=now` does not wait",
+                "a restart is pending: `fleet apply` tries again when it is idle, `--restart=now` does not wait",
             )
         } else if restarts && desired == Desired::Running {
             Verdict::act(Process::Restart, "it runs with other settings; a restart loses the conversation")

@@ -3,11 +3,12 @@
 //! Every field of [`Launch`] and [`Policy`] is taken apart here by name, so a new one does not compile until somebody
 //! has given it a class.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
-use crate::manifest::{Launch, Limits, LogPolicy, Manifest, Policy, RestartPolicy, SecretRef, SecretSource};
+use crate::manifest::{
+    Launch, Limits, LogPolicy, Manifest, Policy, RestartPolicy, RestartWhen, SecretDelivery, SecretRef, SecretSource,
+};
+use crate::quantity::{show_duration, show_size};
 
 /// One field that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -96,11 +97,25 @@ pub fn policy(old: &Policy, new: &Policy) -> Vec<FieldChange> {
     let class = Class::Live;
     sink.put("description", class, description.clone(), new.description.clone());
     sink.opaque("prompt", class, *prompt == new.prompt);
-    sink.put("autostart", class, Some(autostart.to_string()), Some(new.autostart.to_string()));
-    sink.put("restart", class, Some(restart_words(restart)), Some(restart_words(&new.restart)));
-    sink.put("limits", class, limit_words(limits), limit_words(&new.limits));
-    sink.put("stop-timeout", class, Some(time(*stop_timeout_ms)), Some(time(new.stop_timeout_ms)));
-    sink.put("log", class, Some(log_words(log)), Some(log_words(&new.log)));
+    sink.put("autostart", class, Some(flag(*autostart)), Some(flag(new.autostart)));
+    let RestartPolicy { when, delay_ms, max_delay_ms, burst, within_ms, healthy_ms } = restart;
+    sink.put("restart", class, Some(restart_word(*when)), Some(restart_word(new.restart.when)));
+    sink.put("restart delay", class, time(*delay_ms), time(new.restart.delay_ms));
+    sink.put("restart max-delay", class, time(*max_delay_ms), time(new.restart.max_delay_ms));
+    sink.put("restart burst", class, Some(burst.to_string()), Some(new.restart.burst.to_string()));
+    sink.put("restart within", class, time(*within_ms), time(new.restart.within_ms));
+    sink.put("restart healthy", class, time(*healthy_ms), time(new.restart.healthy_ms));
+    let Limits { memory, memory_high, tasks, cpu_percent } = limits;
+    sink.put("limits memory", class, memory.map(show_size), new.limits.memory.map(show_size));
+    sink.put("limits memory-high", class, memory_high.map(show_size), new.limits.memory_high.map(show_size));
+    sink.put("limits tasks", class, tasks.map(|n| n.to_string()), new.limits.tasks.map(|n| n.to_string()));
+    let percent = |cpu: Option<u32>| cpu.map(|cpu| format!("{cpu}%"));
+    sink.put("limits cpu", class, percent(*cpu_percent), percent(new.limits.cpu_percent));
+    sink.put("stop-timeout", class, time(*stop_timeout_ms), time(new.stop_timeout_ms));
+    let LogPolicy { size, keep, off } = log;
+    sink.put("log size", class, Some(show_size(*size)), Some(show_size(new.log.size)));
+    sink.put("log keep", class, Some(keep.to_string()), Some(new.log.keep.to_string()));
+    sink.put("log off", class, Some(flag(*off)), Some(flag(new.log.off)));
     sink.opaque("screen patterns", class, *patterns == new.patterns);
     sink.opaque("delivery", class, *delivery == new.delivery);
     sink.0
@@ -140,8 +155,7 @@ fn words(argv: &[String]) -> String {
         let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c));
         if plain { word.clone() } else { format!("{word:?}") }
     });
-    let line = quoted.collect::<Vec<_>>().join(" ");
-    if line.chars().count() > 100 { line.chars().take(99).chain(['…']).collect() } else { line }
+    quoted.collect::<Vec<_>>().join(" ")
 }
 
 fn secret_words(secrets: &[SecretRef]) -> Option<String> {
@@ -151,53 +165,29 @@ fn secret_words(secrets: &[SecretRef]) -> Option<String> {
             SecretSource::File(path) => format!("file:{}", path.display()),
         };
         let version = secret.version.as_ref().map(|version| format!(" version={version}")).unwrap_or_default();
-        format!("{} from {from} as {:?}{version}", secret.name, secret.delivery).to_lowercase()
+        let delivery = match secret.delivery {
+            SecretDelivery::File => "file",
+            SecretDelivery::Env => "env",
+        };
+        format!("{} from {from} as {delivery}{version}", secret.name)
     };
     (!secrets.is_empty()).then(|| secrets.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
-fn time(ms: u64) -> String {
-    if ms.is_multiple_of(1000) { format!("{}s", ms / 1000) } else { format!("{ms}ms") }
+fn time(ms: u64) -> Option<String> {
+    Some(show_duration(ms))
 }
 
-fn restart_words(restart: &RestartPolicy) -> String {
-    let when = match restart.when {
-        crate::manifest::RestartWhen::Never => return "never".to_owned(),
-        crate::manifest::RestartWhen::OnFailure => "on-failure",
-        crate::manifest::RestartWhen::Always => "always",
-    };
-    format!(
-        "{when} delay={} max-delay={} burst={} within={} healthy={}",
-        time(restart.delay_ms),
-        time(restart.max_delay_ms),
-        restart.burst,
-        time(restart.within_ms),
-        time(restart.healthy_ms)
-    )
+/// As the roster writes it.
+fn flag(flag: bool) -> String {
+    format!("#{flag}")
 }
 
-fn size(bytes: u64) -> String {
-    match bytes {
-        b if b >= 1 << 30 && b.is_multiple_of(1 << 30) => format!("{}G", b >> 30),
-        b if b >= 1 << 20 && b.is_multiple_of(1 << 20) => format!("{}M", b >> 20),
-        b => b.to_string(),
+fn restart_word(when: RestartWhen) -> String {
+    match when {
+        RestartWhen::Never => "never",
+        RestartWhen::OnFailure => "on-failure",
+        RestartWhen::Always => "always",
     }
-}
-
-fn limit_words(limits: &Limits) -> Option<String> {
-    let mut out = String::new();
-    let mut put = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            let _ = write!(out, " {name}={value}");
-        }
-    };
-    put("memory", limits.memory.map(size));
-    put("memory-high", limits.memory_high.map(size));
-    put("tasks", limits.tasks.map(|tasks| tasks.to_string()));
-    put("cpu", limits.cpu_percent.map(|cpu| format!("{cpu}%")));
-    (!out.is_empty()).then(|| out.trim_start().to_owned())
-}
-
-fn log_words(log: &LogPolicy) -> String {
-    if log.off { "off".to_owned() } else { format!("{} x {}", size(log.size), log.keep) }
+    .to_owned()
 }

@@ -46,6 +46,8 @@ pub struct Plan {
     pub reload: bool,
     pub conflicts: Vec<Conflict>,
     pub notes: Vec<String>,
+    /// Restarts are left for later by the user's wish, so they interrupt nobody now.
+    pub restarts_later: bool,
     /// How many agents the last apply left.
     pub known_agents: usize,
 }
@@ -121,7 +123,11 @@ impl Plan {
 
     /// Running agents whose work `apply` would interrupt.
     pub fn interrupted(&self) -> impl Iterator<Item = &AgentPlan> {
-        self.agents.iter().filter(|agent| agent.running && matches!(agent.process, Process::Restart | Process::Stop))
+        self.agents.iter().filter(|agent| match agent.process {
+            Process::Restart => agent.running && !self.restarts_later,
+            Process::Stop => agent.running,
+            _ => false,
+        })
     }
 
     /// Agents that are no longer in the roster.
@@ -204,6 +210,7 @@ pub fn plan(
         reload,
         conflicts,
         notes,
+        restarts_later: false,
         known_agents: ledger.agents.len(),
     }
 }

@@ -101,7 +101,7 @@ impl Plan {
         let inside = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
         let mut line =
             format!("Plan: {} to add, {} to change, {} to remove{inside}.", counts.add, counts.change, counts.remove);
-        if counts.refresh > 0 {
+        if counts.refresh > 0 && self.generation > 0 {
             let _ = write!(line, " {} to refresh.", plural(counts.refresh, "binary", "binaries"));
         }
         if counts.pending > 0 {
@@ -116,6 +116,11 @@ impl Plan {
     fn verdict(&self) -> String {
         let names: Vec<_> = self.interrupted().map(|agent| agent.name.as_str()).collect();
         match (self.is_empty(), names.as_slice()) {
+            (true, []) if self.pending().next().is_some() => {
+                let names: Vec<_> = self.pending().map(|agent| agent.name.as_str()).collect();
+                let count = plural(names.len(), "restart is", "restarts are");
+                format!("Nothing to change; {count} pending from an earlier apply: {}.", names.join(", "))
+            }
             (true, _) => "Nothing to do: the machine matches the roster.".to_owned(),
             (false, []) => "Nobody's work is interrupted.".to_owned(),
             (false, names) => {
@@ -138,7 +143,9 @@ impl Plan {
             self.verdict()
         );
         if let Some(from) = self.moves_from {
-            let _ = writeln!(out, "\nEvery agent moves from the {from:?} manager to {manager}.");
+            let from = if from == ManagerKind::Systemd { "systemd" } else { "the local manager" };
+            let to = if self.manager == ManagerKind::Systemd { "systemd" } else { "the local manager" };
+            let _ = writeln!(out, "\nEvery agent moves from {from} to {to}.");
         }
         let paths = path_lines(&self.files, &self.links, home);
         if !paths.is_empty() {
@@ -148,15 +155,15 @@ impl Plan {
         let width = self.agents.iter().map(|agent| agent.name.as_str().len()).max().unwrap_or(0);
         for agent in self.agents.iter().filter(|agent| agent.action != Action::None) {
             out.push('\n');
-            agent_text(agent, width, home, paint, &mut out);
+            agent_text(agent, width, self.restarts_later, home, paint, &mut out);
         }
         if !self.refresh.is_empty() {
-            let _ = writeln!(
-                out,
-                "\n{} refresh  {} (no agent is touched)",
-                paint.wrap("36", "^"),
-                self.refresh.join(", ")
-            );
+            let names = self.refresh.join(" and ");
+            let line = match self.generation {
+                0 => format!("copy  {names}: agents are started from copies of their own"),
+                _ => format!("refresh  {names}: no agent is touched"),
+            };
+            let _ = writeln!(out, "\n{} {line}", paint.wrap("36", "^"));
         }
         self.closing(home, paint, &mut out);
         out
@@ -236,14 +243,18 @@ fn action_word(action: Action) -> &'static str {
     }
 }
 
-fn agent_text(agent: &AgentPlan, width: usize, home: &Path, paint: Paint, out: &mut String) {
+fn agent_text(agent: &AgentPlan, width: usize, later: bool, home: &Path, paint: Paint, out: &mut String) {
     let place = agent.place.as_deref().unwrap_or("-");
     let effect = match agent.process {
         Process::Keep if agent.running => "keeps running",
         Process::Keep => "files only",
         process => process.word(),
     };
-    let effect = if agent.process == Process::Restart { "restart when idle" } else { effect };
+    let effect = match (agent.process, later) {
+        (Process::Restart, false) => "restart when idle",
+        (Process::Restart, true) => "restart later",
+        _ => effect,
+    };
     let _ = writeln!(
         out,
         "{} {}  {effect:<17}  {}  {}",
@@ -259,15 +270,28 @@ fn agent_text(agent: &AgentPlan, width: usize, home: &Path, paint: Paint, out: &
 }
 
 fn field_text(field: &FieldChange) -> String {
-    let quote = |value: &Option<String>| value.as_ref().map_or("-".to_owned(), |value| format!("{value:?}"));
+    let quote = |value: &Option<String>| match value {
+        None => "-".to_owned(),
+        Some(value) if value.is_empty() || value.contains(char::is_whitespace) => format!("{:?}", shorten(value)),
+        Some(value) => shorten(value),
+    };
     let effect = match field.effect {
         super::fields::Class::Live => "live",
         super::fields::Class::Restart => "restart",
     };
     match (&field.from, &field.to) {
-        (None, None) => format!("{:<14} changed  [{effect}]", field.name),
-        (from, to) => format!("{:<14} {} -> {}  [{effect}]", field.name, quote(from), quote(to)),
+        (None, None) => format!("{:<17} changed  [{effect}]", field.name),
+        (from, to) => format!("{:<17} {} -> {}  [{effect}]", field.name, quote(from), quote(to)),
     }
+}
+
+/// Values of any length fit a line for people; JSON has them whole.
+fn shorten(value: &str) -> String {
+    const LONGEST: usize = 60;
+    if value.chars().count() <= LONGEST {
+        return value.to_owned();
+    }
+    value.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
 fn push_dim(out: &mut String, lines: &[String], paint: Paint) {

@@ -159,7 +159,9 @@ pub(super) fn cycles(agents: &[Agent], diagnostics: &mut Diagnostics) {
             let message = format!("these agents wait for each other: {}", names.join(" after "));
             let mut diagnostic = Diagnostic::error(Code::Cycle, message).help("take one `after` out of the circle");
             for agent in circle {
-                diagnostic = diagnostic.at(agent.span, "");
+                let next = agent.after.iter().find(|name| circle.iter().any(|other| other.name == **name));
+                let label = next.map_or_else(String::new, |name| format!("waits for `{name}`"));
+                diagnostic = diagnostic.at(agent.span, label);
             }
             diagnostics.report(diagnostic);
             return;

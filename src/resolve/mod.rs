@@ -18,7 +18,7 @@ use crate::ids::{AgentName, RoleName, RuntimeName};
 use crate::manifest::{AgentKind, SecretSource};
 use crate::roster::decode::role_file::RoleFile;
 use crate::roster::decode::runtime_file::RuntimeFile;
-use crate::roster::model::{AgentNode, PromptPart, Roster};
+use crate::roster::model::{AgentNode, PromptPart, Roster, SettingsPart};
 
 /// What the roster names and the shell has read: files beside the roster, or the built-in text of that name.
 #[derive(Debug, Clone, Default)]
@@ -50,14 +50,18 @@ fn role_by_nature(kind: AgentKind) -> Option<RoleName> {
     }
 }
 
+/// Every place that holds settings.
+fn parts(roster: &Roster) -> impl Iterator<Item = &SettingsPart> {
+    std::iter::once(&roster.defaults)
+        .chain(roster.roles.iter().map(|role| &role.settings))
+        .chain(roster.agents.iter().map(|agent| &agent.settings))
+}
+
 /// Lists what `roster` names outside itself.
 #[must_use]
 pub fn needs(roster: &Roster) -> Needs {
     let mut needs = Needs::default();
-    let parts = std::iter::once(&roster.defaults)
-        .chain(roster.roles.iter().map(|role| &role.settings))
-        .chain(roster.agents.iter().map(|agent| &agent.settings));
-    for part in parts {
+    for part in parts(roster) {
         needs.runtimes.extend(part.runtime.as_ref().map(|runtime| runtime.name.value.clone()));
         if let Some(PromptPart::File(path)) = part.prompt.as_ref().map(|prompt| &prompt.value) {
             needs.prompts.insert(path.clone());
@@ -131,16 +135,21 @@ pub fn resolve(
     if diagnostics.has_errors() {
         return None;
     }
-    Some(Fleet { id, roster: inputs.roster.clone(), paths: context.paths, agents, elsewhere, notes: notes(roster) })
+    Some(Fleet {
+        id,
+        roster: inputs.roster.clone(),
+        paths: context.paths,
+        agents,
+        elsewhere,
+        notes: notes(roster),
+        grows_delays: parts(roster).any(|part| part.restart.max_delay_ms.is_some()),
+    })
 }
 
 fn notes(roster: &Roster) -> Vec<String> {
     let mut notes = Vec::new();
-    if roster.supervise {
-        notes.push(
-            "declared, not enforced yet: supervision of stalls and budgets (`supervise=#false` says that none is wanted)"
-                .to_owned(),
-        );
+    if roster.supervise == Some(true) {
+        notes.push("declared, not enforced yet: supervise=#true".to_owned());
     }
     if roster.base.is_some() {
         notes.push("declared, not enforced yet: workspace base= (worktrees)".to_owned());
@@ -167,10 +176,7 @@ fn instances(node: &AgentNode, diagnostics: &mut Diagnostics) -> Vec<(AgentName,
 }
 
 fn secret_variables(roster: &Roster) -> BTreeSet<String> {
-    let parts = std::iter::once(&roster.defaults)
-        .chain(roster.roles.iter().map(|role| &role.settings))
-        .chain(roster.agents.iter().map(|agent| &agent.settings));
-    parts
+    parts(roster)
         .flat_map(|part| part.secrets.values())
         .filter_map(|secret| match &secret.from {
             SecretSource::Env(name) => Some(name.clone()),

@@ -91,6 +91,8 @@ pub struct Fleet {
     pub agents: Vec<Agent>,
     /// Agents of other machines: listed, not applied.
     pub elsewhere: Vec<(AgentName, String)>,
+    /// Whether the roster asks for growing restart delays by name.
+    pub grows_delays: bool,
     /// Said in the roster, but not enforced by this version.
     pub notes: Vec<String>,
 }

@@ -3,8 +3,8 @@
 use super::Context;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::manifest::{Delivery, Limits, LogPolicy, Policy, RestartPolicy, RestartWhen, Terminal};
+use crate::quantity::{show_duration, show_size};
 use crate::roster::model::{AgentNode, PromptPart, SettingsPart, Spanned};
-use crate::roster::value::{show_duration, show_size};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;

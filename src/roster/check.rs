@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use super::document::{RawNode, RawValue};
 use super::model::Spanned;
 use super::schema::{self, Argument, Kind, NodeSpec, Scope};
-use super::value;
 use crate::diagnostic::suggest::{did_you_mean, list, nearest};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
 use crate::ids::{
     AgentName, FLEET_ID_MAX, FleetId, NAME_MAX, NameError, RESERVED_AGENT_NAMES, RoleName, RuntimeName,
 };
 use crate::manifest::SecretSource;
+use crate::quantity as value;
 
 /// A node that the schema knows, with typed values.
 #[derive(Debug, Clone)]

@@ -14,7 +14,6 @@ pub mod scan;
 pub mod schema;
 mod schema_rows;
 pub mod secrets;
-pub mod value;
 
 use crate::diagnostic::{Diagnostics, FileId};
 use model::Roster;

@@ -31,7 +31,8 @@ pub struct Roster {
     /// Where something missing would stand.
     pub end: Span,
     pub id: Option<Spanned<FleetId>>,
-    pub supervise: bool,
+    /// As written; supervision is the language's default.
+    pub supervise: Option<bool>,
     pub workspace: Option<Spanned<String>>,
     pub base: Option<String>,
     pub exempt: Option<Span>,

@@ -98,7 +98,7 @@ fn live_changes_touch_no_process(world: &World) {
     );
     let fields: Vec<_> =
         lead["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap()).collect();
-    assert_eq!(fields, ["description", "restart"]);
+    assert_eq!(fields, ["description", "restart delay"]);
     let before = (world.kind == Manager::Systemd).then(|| world.last_reload());
     world.apply(&[], 0);
     if let Some(before) = before {

@@ -8,12 +8,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("ids", &[]),
     ("units", &["ids"]),
+    ("quantity", &[]),
     ("manifest", &["ids"]),
     ("script", &[]),
-    ("roster", &["diagnostic", "ids", "manifest", "script"]),
-    ("resolve", &["roster", "diagnostic", "ids", "manifest", "script"]),
+    ("roster", &["diagnostic", "ids", "manifest", "quantity", "script"]),
+    ("resolve", &["quantity", "roster", "diagnostic", "ids", "manifest", "script"]),
     ("render", &["resolve", "ids", "manifest", "script"]),
-    ("plan", &["render", "resolve", "ids", "manifest", "units"]),
+    ("plan", &["quantity", "render", "resolve", "ids", "manifest", "units"]),
     // Shell.
     ("system", &["ids", "manifest", "units"]),
     ("canary", &["script"]),
@@ -38,7 +39,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
 ];
 
-const CORE: &[&str] = &["diagnostic", "ids", "units", "manifest", "script", "roster", "resolve", "render", "plan"];
+const CORE: &[&str] =
+    &["diagnostic", "ids", "units", "quantity", "manifest", "script", "roster", "resolve", "render", "plan"];
 
 /// The top-level modules that a file's text names after `crate::`.
 fn imports(text: &str) -> Vec<String> {

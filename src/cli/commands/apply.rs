@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::prepare::{self, Prepared};
+use crate::apply::destroy;
 use crate::apply::execute;
 use crate::apply::idle::Options;
 use crate::apply::outcome::{Outcome, Report};
-use crate::cli::args::{Apply, Global};
+use crate::cli::args::{Apply, Global, When};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
 use crate::plan::Plan;
@@ -20,12 +21,18 @@ pub fn run(ui: &Ui, global: &Global, args: &Apply) -> Result<Exit, CliError> {
         show(ui, &prepared, args);
         return Ok(Exit::Ok);
     }
-    let _lock = prepared.state.lock("fleet apply")?;
+    let lock = prepared.state.lock("fleet apply")?;
     // Between the first look and the lock another apply may have ended.
     prepared = prepare::prepare(&Ui::silent(), global, &args.shared)?;
+    prepared.plan.restarts_later = matches!(args.restart, When::Never);
     show(ui, &prepared, args);
-    refuse_conflicts(&prepared, args)?;
-    consent(ui, &prepared.plan, args)?;
+    if let Err(error) = refuse_conflicts(&prepared, args).and_then(|()| consent(ui, &prepared.plan, args)) {
+        if prepared.ledger.is_none() {
+            drop(lock);
+            destroy::remove_traces(&prepared.state);
+        }
+        return Err(error);
+    }
     let apply = execute::Apply {
         state: &prepared.state,
         fleet: &prepared.fleet,
@@ -36,7 +43,17 @@ pub fn run(ui: &Ui, global: &Global, args: &Apply) -> Result<Exit, CliError> {
         options: Options { restart: args.restart.into(), wait: Duration::from_secs(args.wait) },
         progress: &|text| ui.step(text),
     };
-    let report = apply.run(&prepared.plan, prepared.ledger.clone())?;
+    let report = match apply.run(&prepared.plan, prepared.ledger.clone()) {
+        Ok(report) => report,
+        Err(error) => {
+            // The first apply of a fleet that came to nothing leaves nothing.
+            if prepared.state.ledger().is_ok_and(|ledger| ledger.is_none()) {
+                drop(lock);
+                destroy::remove_traces(&prepared.state);
+            }
+            return Err(error.into());
+        }
+    };
     close(ui, &prepared.plan, &report, args.shared.json);
     Ok(if report.is_partial() { Exit::Partial } else { Exit::Ok })
 }
@@ -77,14 +94,23 @@ fn consent(ui: &Ui, plan: &Plan, args: &Apply) -> Result<(), CliError> {
             "if that is meant, add --allow-mass-remove; `fleet destroy` takes all away",
         ));
     }
-    if !plan.needs_consent() || args.yes {
+    // Whoever agreed to the earlier apply agreed to a restart at idle; one at once is another matter.
+    let pending = plan.pending().next().is_some() && matches!(args.restart, When::Now);
+    if !(plan.needs_consent() || pending) || args.yes {
         return Ok(());
     }
     if !ui.is_interactive() || args.shared.json {
         let message = "this plan interrupts or removes agents and nobody is here to agree; nothing was changed";
         return Err(CliError::refused(message, "read `fleet plan`, then run `fleet apply --yes`"));
     }
-    match ui.ask("Only `yes` goes on:").as_deref() {
+    let mut names: Vec<_> = plan.interrupted().chain(plan.removed()).map(|agent| agent.name.as_str()).collect();
+    if pending {
+        names.extend(plan.pending().map(|agent| agent.name.as_str()));
+    }
+    names.sort_unstable();
+    names.dedup();
+    let question = format!("Type `yes` to interrupt or remove {}; anything else changes nothing:", names.join(", "));
+    match ui.ask(&question).as_deref() {
         Some("yes") => Ok(()),
         _ => Err(CliError::refused("not agreed; nothing was changed", "")),
     }
@@ -100,7 +126,9 @@ fn close(ui: &Ui, plan: &Plan, report: &Report, json: bool) {
         return;
     }
     let width = report.agents.keys().map(|name| name.as_str().len()).max().unwrap_or(0);
-    for (name, outcome) in &report.agents {
+    // In the order of the plan, which is the roster's.
+    let results = plan.agents.iter().filter_map(|agent| Some((&agent.name, report.agents.get(&agent.name)?)));
+    for (name, outcome) in results {
         let (word, detail) = words(outcome);
         ui.out(&format!("{word:<8} {name:<width$}  {detail}"));
         if let Outcome::Failed { help: Some(help), .. } = outcome {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::apply::preflight;
 use crate::cli::args::{Global, Json};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
@@ -13,6 +14,7 @@ use crate::resolve::model::SOCKET_PATH_MAX;
 use crate::system::process::{self, Invocation};
 use crate::system::service::detect::{self, Facts};
 use crate::system::{fs, proc};
+use crate::units::ManagerKind;
 
 /// Longest wait for one program to say its version.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -110,7 +112,7 @@ fn bus(facts: &Facts) -> Check {
 fn linger(facts: &Facts) -> Check {
     match facts.linger {
         Some(true) => Check::new("linger", Grade::Good, "on: agents go on after logout", ""),
-        Some(false) => Check::new(
+        Some(false) if facts.booted || facts.systemd_answers() => Check::new(
             "linger",
             Grade::Weak,
             "off: systemd stops your agents when you log out",
@@ -119,7 +121,7 @@ fn linger(facts: &Facts) -> Check {
         None if facts.systemd_answers() => {
             Check::new("linger", Grade::Weak, "unknown: there is no logind to ask", "")
         }
-        None => Check::new("linger", Grade::Good, "does not matter without systemd", ""),
+        _ => Check::new("linger", Grade::Good, "does not matter without systemd", ""),
     }
 }
 
@@ -196,7 +198,7 @@ fn tmux() -> Check {
 fn agent_cli(name: &'static str) -> Check {
     match version(name, "--version") {
         Ok(Some(version)) => Check::new(name, Grade::Good, version, ""),
-        Ok(None) => Check::new(name, Grade::Weak, "not on your PATH", ""),
+        Ok(None) => Check::new(name, Grade::Good, "not on your PATH; a roster names its folder with `path`", ""),
         Err(why) => Check::new(name, Grade::Weak, why, ""),
     }
 }
@@ -217,7 +219,17 @@ fn roster(global: &Global, host: &HostFacts) -> Option<Check> {
     load::find(global).ok()??;
     let loaded = load::load(global, host);
     Some(match loaded {
-        Ok(loaded) if loaded.fleet.is_some() => Check::new("roster", Grade::Good, "valid", ""),
+        Ok(mut loaded) if loaded.fleet.is_some() => {
+            if let Some(fleet) = &loaded.fleet {
+                preflight::check(fleet, ManagerKind::Local, &mut loaded.diagnostics);
+            }
+            if loaded.diagnostics.has_errors() {
+                let found = "valid, but this machine does not have all it names";
+                Check::new("roster", Grade::Bad, found, "run `fleet plan`")
+            } else {
+                Check::new("roster", Grade::Good, "valid, and this machine has what it names", "")
+            }
+        }
         Ok(_) => Check::new("roster", Grade::Bad, "has mistakes", "run `fleet validate`"),
         Err(error) => Check::new("roster", Grade::Bad, error.message, error.help.as_deref().unwrap_or("")),
     })

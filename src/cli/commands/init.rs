@@ -9,7 +9,7 @@ use crate::cli::load::ROSTER;
 use crate::cli::ui::Ui;
 use crate::diagnostic::suggest;
 use crate::ids::{FLEET_ID_MAX, FleetId};
-use crate::resolve::builtin;
+use crate::resolve::{builtin, place};
 use crate::system::{fs, proc};
 
 /// Agent CLIs that are looked for, best known first.
@@ -103,7 +103,7 @@ fn folders(names: &[&str], found: &BTreeMap<&str, PathBuf>, node: Option<&Path>)
     let mut folders: Vec<String> = Vec::new();
     // Several CLIs are scripts of node's, which has to be found too.
     for folder in programs.chain(node.filter(|_| !found.is_empty())).filter_map(Path::parent) {
-        let text = folder.display().to_string();
+        let text = place(&folder.display().to_string(), Path::new("/"), Path::new("/")).display().to_string();
         let quotable = !text.contains(['"', '\\']) && !text.chars().any(char::is_control);
         if quotable && !USUAL.contains(&text.as_str()) && !folders.contains(&text) {
             folders.push(text);

@@ -1,5 +1,6 @@
 //! What `plan` and `apply` have in common: roster, manager, observation, plan.
 
+use crate::apply::binaries;
 use crate::apply::managers::{self, Chosen};
 use crate::apply::observe;
 use crate::apply::preflight;
@@ -7,10 +8,10 @@ use crate::apply::state::State;
 use crate::cli::args::{Global, Shared};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
-use crate::cli::{facts, load};
+use crate::cli::{facts, load, target};
 use crate::plan::{self, Ledger, Plan};
 use crate::render::{self, Artifact, Target, unit};
-use crate::resolve::Fleet;
+use crate::resolve::{Fleet, HostFacts};
 
 /// Everything that one run of `plan` or `apply` knows.
 pub struct Prepared {
@@ -29,9 +30,10 @@ pub struct Prepared {
 /// Makes the plan. Mistakes of the roster are shown, and end the command.
 pub fn prepare(ui: &Ui, global: &Global, shared: &Shared) -> Result<Prepared, CliError> {
     let facts = facts::gather()?;
+    let global = &pinned(global, &facts)?;
     let mut loaded = load::load(global, &facts)?;
     let Some(fleet) = loaded.fleet.take() else {
-        ui.diagnostics(&loaded.diagnostics, &loaded.sources);
+        findings(ui, shared, &loaded);
         return Err(CliError::failed("the roster has mistakes; nothing was changed", ""));
     };
     if let Some(wanted) = global.fleet.as_deref().filter(|wanted| *wanted != fleet.id.as_str()) {
@@ -48,7 +50,8 @@ pub fn prepare(ui: &Ui, global: &Global, shared: &Shared) -> Result<Prepared, Cl
         _ => None,
     };
     preflight::check(&fleet, kind, &mut loaded.diagnostics);
-    ui.diagnostics(&loaded.diagnostics, &loaded.sources);
+    binaries::check()?;
+    findings(ui, shared, &loaded);
     if loaded.diagnostics.has_errors() {
         return Err(CliError::failed("this machine does not have what the roster names; nothing was changed", ""));
     }
@@ -63,6 +66,22 @@ pub fn prepare(ui: &Ui, global: &Global, shared: &Shared) -> Result<Prepared, Cl
         );
     }
     Ok(Prepared { state, fleet, text: loaded.text, artifacts, ledger, chosen, old, plan, home: facts.home })
+}
+
+/// With `--fleet` and without `--file`, the roster is the one the fleet was applied from.
+fn pinned(global: &Global, facts: &HostFacts) -> Result<Global, CliError> {
+    let Some(text) = global.fleet.as_ref().filter(|_| global.file.is_none()) else { return Ok(global.clone()) };
+    let target = target::applied(text, facts)?;
+    Ok(Global { file: Some(target.ledger.roster), fleet: global.fleet.clone() })
+}
+
+/// What is wrong, in the form that was asked for.
+fn findings(ui: &Ui, shared: &Shared, loaded: &load::Loaded) {
+    if shared.json {
+        ui.diagnostics_json(&loaded.diagnostics, &loaded.sources);
+    } else {
+        ui.diagnostics(&loaded.diagnostics, &loaded.sources);
+    }
 }
 
 /// A fleet belongs to one roster: an agent must not be able to hand itself another one.
@@ -88,8 +107,7 @@ fn check_pin(fleet: &Fleet, ledger: Option<&Ledger>, shared: &Shared) -> Result<
 /// What this systemd is too old for.
 fn version_note(fleet: &Fleet, systemd: Option<u32>) -> Option<String> {
     let version = systemd.filter(|version| *version < unit::GROWING_DELAYS)?;
-    let growing = fleet.agents.iter().any(|agent| agent.policy.restart.max_delay_ms > agent.policy.restart.delay_ms);
-    growing.then(|| {
+    fleet.grows_delays.then(|| {
         format!(
             "not enforced by systemd {version}: restart max-delay= (needs {}); every wait is delay=",
             unit::GROWING_DELAYS

@@ -16,7 +16,8 @@ pub fn run(ui: &Ui, global: &Global, args: &Screen) -> Result<Exit, CliError> {
     let name = agents::one(&target, &args.agent)?;
     let screen = client::screen(&target.state.paths.socket(&name), ANSWER).map_err(|error| {
         let last = target.state.paths.agent(&name).join("last-screen");
-        let help = if last.is_file() {
+        // After a shim that was killed, the file is of an earlier run.
+        let help = if last.is_file() && target.state.run(&name).is_none() {
             format!("its last screen is in {}", last.display())
         } else {
             format!("`fleet start {name}` starts it")
@@ -24,7 +25,13 @@ pub fn run(ui: &Ui, global: &Global, args: &Screen) -> Result<Exit, CliError> {
         CliError::failed(format!("agent `{name}`: {error}"), help)
     })?;
     if args.json {
-        ui.out(&serde_json::to_string(&screen).unwrap_or_default());
+        let mut value = serde_json::json!({ "format": 1, "agent": name });
+        if let (Some(value), Ok(serde_json::Value::Object(fields))) =
+            (value.as_object_mut(), serde_json::to_value(&screen))
+        {
+            value.extend(fields);
+        }
+        ui.out(&value.to_string());
         return Ok(Exit::Ok);
     }
     let used = screen.lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);

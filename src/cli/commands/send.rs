@@ -12,8 +12,8 @@ use crate::shim::protocol::{Outcome, SendRequest};
 
 /// Longest wait for a verdict: the shim needs a few seconds for its proof, and others may be sending before us.
 const ANSWER: Duration = Duration::from_mins(2);
-/// Largest message read from standard input, in bytes. The shim refuses more than 64 KiB.
-const INPUT_CAP: u64 = 128 << 10;
+/// Longest message, in bytes: the shim refuses more.
+const LONGEST: u64 = 64 << 10;
 
 pub fn run(ui: &Ui, global: &Global, args: &Send) -> Result<Exit, CliError> {
     let target = target::find(global)?;
@@ -75,8 +75,12 @@ fn text(args: &Send) -> Result<String, CliError> {
         return Ok(args.text.join(" "));
     }
     let mut text = String::new();
-    std::io::stdin().take(INPUT_CAP).read_to_string(&mut text).map_err(|error| {
+    std::io::stdin().take(LONGEST + 1).read_to_string(&mut text).map_err(|error| {
         CliError::usage(format!("standard input is not text: {error}"), "a message is UTF-8 text of at most 64 KiB")
     })?;
+    if text.len() as u64 > LONGEST {
+        let message = format!("refused: the message is longer than {LONGEST} bytes");
+        return Err(CliError::refused(message, "put it into a file and send the file's name"));
+    }
     Ok(text)
 }

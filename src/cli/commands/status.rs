@@ -27,7 +27,7 @@ fn text(now: &FleetStatus, at: jiff::Timestamp, paint: Paint) -> String {
     let about = format!("{manager} · generation {} · {}", now.generation, now.roster.display());
     let mut lines = vec![format!("{}  {}", paint.bold(&format!("Fleet {}", now.fleet)), paint.dim(&about))];
     let rows: Vec<[String; 6]> = now.agents.iter().map(|agent| row(agent, at)).collect();
-    let heads = ["AGENT", "ROLE", "RUNTIME", "STATE", "FOR", "WHY"].map(str::to_owned);
+    let heads = ["AGENT", "ROLE", "RUNTIME", "STATE", "AGE", "WHY"].map(str::to_owned);
     let width = |column: usize| rows.iter().chain([&heads]).map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..5).map(width).collect();
     let line = |row: &[String; 6]| {
@@ -40,7 +40,7 @@ fn text(now: &FleetStatus, at: jiff::Timestamp, paint: Paint) -> String {
     }
     for agent in &now.agents {
         if let Some(why) = &agent.pending {
-            lines.push(format!("pending: {} waits for a restart: {why}", agent.name));
+            lines.push(format!("{} is to be restarted: {why}", agent.name));
         }
     }
     lines.join("\n")

@@ -99,7 +99,7 @@ pub fn roster(nodes: &[Node], file: FileId, end: Span, diagnostics: &mut Diagnos
         file,
         end,
         id: None,
-        supervise: true,
+        supervise: None,
         workspace: None,
         base: None,
         exempt: None,
@@ -143,7 +143,7 @@ fn fleet(nodes: &[Node], roster: &mut Roster, diagnostics: &mut Diagnostics) {
     {
         roster.id = Some(Spanned::new(name.clone(), id.span));
     }
-    roster.supervise = node.property_flag("supervise").unwrap_or(true);
+    roster.supervise = node.property_flag("supervise");
     if let Some(version) = node.property_integer("version").filter(|version| *version != VERSION) {
         let message = format!(
             "this roster is written in version {version} of the language; this fleet reads version {VERSION}"

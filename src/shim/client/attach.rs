@@ -180,7 +180,7 @@ fn describe(name: &str, end: AttachEnd) -> String {
             Ok(known) => format!("{name} ended ({})", known.as_str()),
             Err(_) => format!("{name} ended (signal {signal})"),
         },
-        AttachEnd::Ended { .. } => format!("{name} ended (its shim did not say how; `fleet logs {name}` may)"),
+        AttachEnd::Ended { .. } => format!("{name} ended (its shim did not say how; `fleet status` may)"),
         AttachEnd::NeverRan | AttachEnd::Detached => format!("{name} is not running"),
     }
 }

@@ -74,8 +74,8 @@ impl fmt::Display for ClientError {
             }
             Self::Dead { socket } => write!(
                 f,
-                "the agent's shim is gone and left its socket {}: `fleet logs` shows its last words, `fleet start` \
-                 starts it again",
+                "the agent's shim is gone and left its socket {}: `fleet restart` brings \
+                 the agent back",
                 socket.display()
             ),
             Self::Denied { socket } => {

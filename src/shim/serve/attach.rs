@@ -78,6 +78,16 @@ impl Connection {
     }
 }
 
+impl Server {
+    /// The size of the read-write viewer that came last.
+    fn writer_size(&self) -> Option<Size> {
+        self.connections.values().rev().find_map(|connection| match &connection.phase {
+            Phase::Viewer(viewer) if viewer.writes => Some(viewer.canvas.size()),
+            _ => None,
+        })
+    }
+}
+
 impl Shim {
     /// Makes a connection a viewer, and draws the whole screen for it.
     pub(super) fn attach(&mut self, connection: &mut Connection, request: &AttachRequest, now: Instant) {
@@ -128,6 +138,14 @@ impl Shim {
             connection.forget_output();
             connection.phase = Phase::Closing;
             self.server.viewer_left();
+            self.follow_writer(now);
+        }
+    }
+
+    /// When a viewer has left, the terminal takes the size of a writer that is still there; else it keeps its own.
+    pub(super) fn follow_writer(&mut self, now: Instant) {
+        if let Some(size) = self.server.writer_size() {
+            self.resize(size, now);
         }
     }
 

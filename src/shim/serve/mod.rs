@@ -215,16 +215,17 @@ impl Shim {
             }
         }
         stays &= !flags.contains(PollFlags::POLLHUP) && connection.flush().is_ok() && !connection.is_done();
-        self.keep(id, connection, stays);
+        self.keep(id, connection, stays, now);
     }
 
     /// Puts a connection back, or lets it go and tells those whom it concerns.
-    fn keep(&mut self, id: u64, connection: Connection, stays: bool) {
+    fn keep(&mut self, id: u64, connection: Connection, stays: bool, now: Instant) {
         let viewer = matches!(connection.phase, Phase::Viewer(_));
         if stays {
             self.server.connections.insert(id, connection);
         } else if viewer {
             self.server.viewer_left();
+            self.follow_writer(now);
         }
     }
 
@@ -243,7 +244,7 @@ impl Shim {
             if (late || broken || connection.is_done())
                 && let Some(connection) = self.server.connections.remove(&id)
             {
-                self.keep(id, connection, false);
+                self.keep(id, connection, false, now);
             }
         }
     }

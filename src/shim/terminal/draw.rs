@@ -56,6 +56,11 @@ impl Canvas {
         }
     }
 
+    /// The viewer's terminal.
+    pub(in crate::shim) fn size(&self) -> Size {
+        self.size
+    }
+
     /// The viewer's terminal has another size now, and nobody knows what it shows.
     pub(in crate::shim) fn resize(&mut self, size: Size) {
         self.size = size;

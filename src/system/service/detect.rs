@@ -81,9 +81,11 @@ fn open(facts: &Facts) -> Result<(Box<dyn ServiceManager>, Option<String>), Mana
                 None => "XDG_RUNTIME_DIR names no folder, so there is no login session of systemd's".to_owned(),
             },
             if facts.booted {
-                "log in through a real session (ssh, console, `machinectl shell`), or use `--manager local`"
+                "log in through a real session (ssh, console, `machinectl shell`), or set XDG_RUNTIME_DIR to the \
+                 folder of the session that runs it, as in /run/user/UID"
             } else {
-                "this machine was not booted with systemd: use `--manager local`"
+                "this machine was not booted with systemd; where another user manager runs, set XDG_RUNTIME_DIR to its \
+                 folder, else `fleet apply --manager=local` does without"
             },
         ));
     }

@@ -1,0 +1,113 @@
+//! Nothing stays where it should not: secrets of killed shims, units of a manager that was left, folders of an apply that
+//! came to nothing.
+
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::{As, LONG, output, wait_for};
+use crate::world::{Manager, World};
+
+fn roster(agents: &str) -> String {
+    format!(
+        "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }}\n{agents}"
+    )
+}
+
+const SECRET: &str = "agent \"one\" { role \"coder\"; secret \"KEY\" from=\"file:key\"; }\n";
+const OTHER: &str = "agent \"two\" { role \"coder\"; }\n";
+
+/// Kills the shim of `one`, so that it cannot tidy up.
+fn kill_shim(world: &World) {
+    let pid = world.pid("one");
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    wait_for("its end is seen", || world.agent("one")["state"] == "stopped");
+}
+
+#[test]
+fn credentials_of_a_killed_shim_go_with_stop_removal_and_destroy() {
+    for kind in [Manager::Systemd, Manager::Local] {
+        let world = World::new(As::User, kind);
+        fs::write(world.folder.join("key"), "value-of-a-canary\n").unwrap();
+        let sockets = world.manager.variable("XDG_RUNTIME_DIR").join("fleet/shop");
+        let secrets = sockets.join("one.secrets");
+        let is_gone = || !secrets.exists() && !sockets.join("one.sock").exists();
+        world.roster(&roster(&format!("{SECRET}{OTHER}")));
+        world.apply(&[], 0);
+        assert!(secrets.join("KEY").exists(), "the credential file is not where this test looks");
+        kill_shim(&world);
+        world.fleet(&["stop", "one"], 0);
+        assert!(is_gone(), "stop left credentials under {kind:?}");
+        world.fleet(&["start", "one"], 0);
+        kill_shim(&world);
+        world.roster(&roster(OTHER));
+        world.apply(&["--yes"], 0);
+        assert!(is_gone(), "removal left credentials under {kind:?}");
+        world.roster(&roster(&format!("{SECRET}{OTHER}")));
+        world.apply(&[], 0);
+        kill_shim(&world);
+        world.fleet(&["destroy", "--yes"], 0);
+        assert!(!sockets.exists(), "destroy left {}", sockets.display());
+    }
+}
+
+#[test]
+fn a_fleet_moves_between_managers_and_leaves_nothing_behind() {
+    let mut world = World::new(As::User, Manager::Systemd);
+    world.roster(&roster(OTHER));
+    world.apply(&[], 0);
+    world.wait_for_state("two", &["idle"]);
+    let before = world.pid("two");
+    world.kind = Manager::Local;
+    let said = world.apply(&[], 6);
+    assert!(said.contains("moves from systemd to the local manager"), "{said}");
+    world.apply(&["--yes"], 0);
+    assert_ne!(world.pid("two"), before);
+    assert_eq!(world.loaded_units(), "", "systemd still knows the fleet");
+    world.assert_nothing_to_do();
+    world.wait_for_state("two", &["idle"]);
+    world.kind = Manager::Systemd;
+    world.apply(&["--yes"], 0);
+    world.wait_for_state("two", &["idle"]);
+    world.assert_nothing_to_do();
+    world.fleet(&["destroy", "--yes"], 0);
+    assert_eq!(world.loaded_units(), "");
+}
+
+#[test]
+fn a_pending_restart_is_forgotten_when_it_is_not_needed_any_more() {
+    let world = World::new(As::User, Manager::Local);
+    world.roster(&roster(OTHER));
+    world.apply(&[], 0);
+    world.wait_for_state("two", &["idle"]);
+    let changed = OTHER.replace("role", "env \"A\" \"1\"; role");
+    world.roster(&roster(&changed));
+    // Left for later, it interrupts nobody and needs no word.
+    let said = world.apply(&["--restart=never"], 0);
+    assert!(said.contains("Nobody's work is interrupted") && said.contains("pending"), "{said}");
+    assert!(world.agent("two")["pending"].is_string());
+    // At once, it does.
+    let said = world.apply(&["--restart=now"], 6);
+    assert!(said.contains("--yes"), "{said}");
+    world.roster(&roster(OTHER));
+    world.apply(&[], 0);
+    assert!(world.agent("two")["pending"].is_null(), "{}", world.agent("two"));
+    world.assert_nothing_to_do();
+    world.fleet(&["destroy", "--yes"], 0);
+}
+
+#[test]
+fn an_apply_that_comes_to_nothing_leaves_nothing() {
+    let world = World::new(As::User, Manager::Local);
+    world.roster(&roster(OTHER));
+    let alone = world.folder.join("alone");
+    fs::create_dir(&alone).unwrap();
+    fs::copy(world.program(), alone.join("fleet")).unwrap();
+    let mut command = world.manager.command(alone.join("fleet"));
+    let said = output(command.args(["apply", "--manager=local"]).current_dir(&world.folder), LONG);
+    assert_eq!(said.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(text.contains("fleet-shim") && text.contains("beside"), "{text}");
+    assert!(!world.state_folder().join("shop").exists());
+}
