@@ -70,7 +70,7 @@ fn an_agent_that_does_not_run_is_told_from_one_whose_shim_died() {
     drop(UnixListener::bind(&path).unwrap());
     let error = client::status(&path, PATIENCE).unwrap_err();
     assert!(matches!(error, ClientError::Dead { .. }), "{error:?}");
-    assert!(error.is_not_running() && error.to_string().contains("fleet logs"), "{error}");
+    assert!(error.is_not_running() && error.to_string().contains("fleet restart"), "{error}");
 
     let long = Path::new("/tmp").join("x".repeat(108));
     let error = client::status(&long, PATIENCE).unwrap_err();

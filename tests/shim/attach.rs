@@ -110,6 +110,23 @@ fn the_size_follows_the_writer_and_stays() {
 }
 
 #[test]
+fn when_a_small_writer_leaves_the_size_is_that_of_who_is_still_there() {
+    let place = Place::shell("trap 'clear; stty size' WINCH; stty size; while :; do sleep 0.05; done");
+    let shim = place.up();
+    let _large = shim.attach("rw", 120, 40);
+    shim.shows("40 120");
+    let mut small = shim.attach("rw", 30, 10);
+    shim.shows("10 30");
+    small.send(b'D', b"");
+    shim.shows("40 120");
+    // Also when it does not say goodbye.
+    let small = shim.attach("rw", 30, 10);
+    shim.shows("10 30");
+    drop(small);
+    shim.shows("40 120");
+}
+
+#[test]
 fn a_smaller_viewer_sees_the_part_around_the_cursor() {
     let place = Place::shell(
         "for i in $(seq 1 23); do printf '%02d-%077d\\r\\n' $i $i; done; printf '\\033[2;3H'; read a; printf '\\033[20;70H漢'; read b",
