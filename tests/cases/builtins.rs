@@ -54,6 +54,18 @@ fn every_role_compiles() {
     }
 }
 
+/// The table in the documentation says what the files say.
+#[test]
+fn the_table_of_roles_is_up_to_date() {
+    let table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md")).unwrap();
+    for (name, text) in builtin::ROLES {
+        let line = text.lines().find(|line| line.starts_with("may ")).unwrap();
+        let words: Vec<_> = line.split('"').skip(1).step_by(2).collect();
+        let row = format!("| `{name}` | {}", words.join(", "));
+        assert!(table.contains(&row), "docs/commands.md lacks {row}");
+    }
+}
+
 /// A block in the documentation that starts with `fleet "` is a roster; one marked ```` ```kdl fails ```` must fail.
 #[test]
 fn every_roster_in_the_documentation_compiles() {
