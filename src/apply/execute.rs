@@ -62,24 +62,35 @@ impl Apply<'_> {
                 self.await_move(plan)?;
             }
             self.prepare(plan, &mut ledger)?;
-            self.stop_removed(plan, &mut report);
-            self.leave_manager(plan, &mut report);
-            self.write_files(plan, &mut ledger, &mut report)?;
-            // Links that go do so before the reload: a loaded target would remember the name behind them.
-            Self::links(plan, &mut ledger, &mut report, |change| matches!(change, LinkChange::Remove { .. }));
-            self.reload(plan, &mut report);
-            self.forget_removed(plan);
-            self.start_target(&ledger, &mut report);
         }
-        self.processes(plan, &mut ledger, &mut report);
+        // From here on something is done, so a failure is told beside what was.
+        if let Err(error) = self.carry_out(plan, &mut ledger, &mut report) {
+            let help = error.help();
+            report.stopped = Some((error.to_string(), help));
+        }
+        Ok(report)
+    }
+
+    fn carry_out(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) -> Result<(), ApplyError> {
         if !plan.is_empty() {
-            Self::links(plan, &mut ledger, &mut report, |change| matches!(change, LinkChange::Write { .. }));
+            self.stop_removed(plan, report);
+            self.leave_manager(plan, report);
+            self.write_files(plan, ledger, report)?;
+            // Links that go do so before the reload: a loaded target would remember the name behind them.
+            Self::links(plan, ledger, report, |change| matches!(change, LinkChange::Remove { .. }));
+            self.reload(plan, report);
+            self.forget_removed(plan);
+            self.start_target(ledger, report);
+        }
+        self.processes(plan, ledger, report);
+        if !plan.is_empty() {
+            Self::links(plan, ledger, report, |change| matches!(change, LinkChange::Write { .. }));
             ledger.expected.clear();
             ledger.generation = plan.generation + 1;
             report.generation = ledger.generation;
-            self.state.save(&ledger)?;
+            self.state.save(ledger)?;
         }
-        Ok(report)
+        Ok(())
     }
 
     /// Everything that can fail without a trace comes first: space for the new generation, and systemd's own opinion

@@ -21,6 +21,8 @@ pub enum Outcome {
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     pub agents: BTreeMap<AgentName, Outcome>,
+    /// What ended the whole apply early, after some of it was done: what happened, and what to do next.
+    pub stopped: Option<(String, Option<String>)>,
     /// The generation reached.
     pub generation: u64,
 }
@@ -43,6 +45,7 @@ impl Report {
     /// Whether any part failed or was skipped.
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        self.agents.values().any(|outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::Skipped(_)))
+        let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::Skipped(_));
+        self.stopped.is_some() || self.agents.values().any(failed)
     }
 }

@@ -28,12 +28,12 @@ impl Target {
 pub fn find(global: &Global) -> Result<Target, CliError> {
     let facts = facts::gather()?;
     let id = id(global, &facts)?;
-    open(id, &facts)
+    open(&id, &facts)
 }
 
 /// The applied fleet called `text`.
 pub fn applied(text: &str, facts: &HostFacts) -> Result<Target, CliError> {
-    open(parse(text)?, facts)
+    open(&parse(text)?, facts)
 }
 
 fn parse(text: &str) -> Result<FleetId, CliError> {
@@ -42,8 +42,8 @@ fn parse(text: &str) -> Result<FleetId, CliError> {
     })
 }
 
-fn open(id: FleetId, facts: &HostFacts) -> Result<Target, CliError> {
-    let state = State::new(id.clone(), Paths::new(&id, facts));
+fn open(id: &FleetId, facts: &HostFacts) -> Result<Target, CliError> {
+    let state = State::new(id.clone(), Paths::new(id, facts));
     match state.ledger()? {
         Some(ledger) => Ok(Target { state: State { paths: recorded(&state, &ledger, facts), ..state }, ledger }),
         None => {

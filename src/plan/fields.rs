@@ -98,20 +98,22 @@ pub fn policy(old: &Policy, new: &Policy) -> Vec<FieldChange> {
     sink.put("description", class, description.clone(), new.description.clone());
     sink.opaque("prompt", class, *prompt == new.prompt);
     sink.put("autostart", class, Some(flag(*autostart)), Some(flag(new.autostart)));
+    let time =
+        |name, from, to, sink: &mut Sink| sink.put(name, class, Some(show_duration(from)), Some(show_duration(to)));
     let RestartPolicy { when, delay_ms, max_delay_ms, burst, within_ms, healthy_ms } = restart;
     sink.put("restart", class, Some(restart_word(*when)), Some(restart_word(new.restart.when)));
-    sink.put("restart delay", class, time(*delay_ms), time(new.restart.delay_ms));
-    sink.put("restart max-delay", class, time(*max_delay_ms), time(new.restart.max_delay_ms));
+    time("restart delay", *delay_ms, new.restart.delay_ms, &mut sink);
+    time("restart max-delay", *max_delay_ms, new.restart.max_delay_ms, &mut sink);
     sink.put("restart burst", class, Some(burst.to_string()), Some(new.restart.burst.to_string()));
-    sink.put("restart within", class, time(*within_ms), time(new.restart.within_ms));
-    sink.put("restart healthy", class, time(*healthy_ms), time(new.restart.healthy_ms));
+    time("restart within", *within_ms, new.restart.within_ms, &mut sink);
+    time("restart healthy", *healthy_ms, new.restart.healthy_ms, &mut sink);
     let Limits { memory, memory_high, tasks, cpu_percent } = limits;
     sink.put("limits memory", class, memory.map(show_size), new.limits.memory.map(show_size));
     sink.put("limits memory-high", class, memory_high.map(show_size), new.limits.memory_high.map(show_size));
     sink.put("limits tasks", class, tasks.map(|n| n.to_string()), new.limits.tasks.map(|n| n.to_string()));
     let percent = |cpu: Option<u32>| cpu.map(|cpu| format!("{cpu}%"));
     sink.put("limits cpu", class, percent(*cpu_percent), percent(new.limits.cpu_percent));
-    sink.put("stop-timeout", class, time(*stop_timeout_ms), time(new.stop_timeout_ms));
+    time("stop-timeout", *stop_timeout_ms, new.stop_timeout_ms, &mut sink);
     let LogPolicy { size, keep, off } = log;
     sink.put("log size", class, Some(show_size(*size)), Some(show_size(new.log.size)));
     sink.put("log keep", class, Some(keep.to_string()), Some(new.log.keep.to_string()));
@@ -172,10 +174,6 @@ fn secret_words(secrets: &[SecretRef]) -> Option<String> {
         format!("{} from {from} as {delivery}{version}", secret.name)
     };
     (!secrets.is_empty()).then(|| secrets.iter().map(one).collect::<Vec<_>>().join(", "))
-}
-
-fn time(ms: u64) -> Option<String> {
-    Some(show_duration(ms))
 }
 
 /// As the roster writes it.

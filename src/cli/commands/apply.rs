@@ -122,7 +122,11 @@ fn close(ui: &Ui, plan: &Plan, report: &Report, json: bool) {
             let (word, detail) = words(outcome);
             ui.out(&serde_json::json!({ "format": 1, "type": "result", "agent": agent, "outcome": word, "detail": detail }).to_string());
         }
-        ui.out(&serde_json::json!({ "format": 1, "type": "applied", "generation": report.generation }).to_string());
+        let stopped = report.stopped.as_ref().map(|(what, _)| what);
+        let last = serde_json::json!({
+            "format": 1, "type": "applied", "generation": report.generation, "stopped": stopped,
+        });
+        ui.out(&last.to_string());
         return;
     }
     let width = report.agents.keys().map(|name| name.as_str().len()).max().unwrap_or(0);
@@ -133,6 +137,12 @@ fn close(ui: &Ui, plan: &Plan, report: &Report, json: bool) {
         ui.out(&format!("{word:<8} {name:<width$}  {detail}"));
         if let Outcome::Failed { help: Some(help), .. } = outcome {
             ui.out(&format!("{:<8} {:<width$}  {help}", "", ""));
+        }
+    }
+    if let Some((what, help)) = &report.stopped {
+        ui.out(&format!("stopped  {what}"));
+        if let Some(help) = help {
+            ui.out(&format!("         {help}"));
         }
     }
     let count = |wanted: &str| report.agents.values().filter(|outcome| words(outcome).0 == wanted).count();

@@ -25,7 +25,11 @@ pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
         return Err(CliError::refused(message, "save what you need of it, then add --overwrite"));
     }
     consent(ui, &plan, args)?;
-    let done = destroy::run(&target.state, &manager, &mut ledger, &plan, args.keep_logs, &|text| ui.step(text))?;
+    let done = destroy::run(&target.state, &manager, &mut ledger, &plan, args.keep_logs, &|text| ui.step(text))
+        .map_err(|error| {
+            let help = error.help().unwrap_or_else(|| "run `fleet destroy` again when that is mended".to_owned());
+            CliError::new(Exit::Partial, format!("some of the fleet is still there: {error}"), help)
+        })?;
     drop(lock);
     destroy::remove_folder(&target.state);
     ui.out(&format!("Fleet {} is gone: {} stopped.", plan.fleet, plural(done.stopped.len(), "agent", "agents")));
