@@ -13,7 +13,6 @@ use super::words::Words;
 use super::{ApplyError, binaries, observe, verify};
 use crate::ids::{AgentName, UnitName};
 use crate::plan::files::{FileChange, LinkChange};
-use crate::plan::ledger::LedgerAgent;
 use crate::plan::{Action, AgentPlan, Ledger, Plan, Process, waves};
 use crate::render::Artifact;
 use crate::resolve::Fleet;
@@ -74,19 +73,20 @@ impl Apply<'_> {
     fn carry_out(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) -> Result<(), ApplyError> {
         if !plan.is_empty() {
             self.stop_removed(plan, report);
-            self.leave_manager(plan, report);
+            self.leave_manager(plan, ledger, report)?;
             self.write_files(plan, ledger, report)?;
             // Links that go do so before the reload: a loaded target would remember the name behind them.
             Self::links(plan, ledger, report, |change| matches!(change, LinkChange::Remove { .. }));
-            self.reload(plan, report);
+            if self.reload(plan, report) {
+                ledger.reload_due = false;
+            }
             self.forget_removed(plan);
             self.start_target(ledger, report);
         }
         self.processes(plan, ledger, report);
         if !plan.is_empty() {
             Self::links(plan, ledger, report, |change| matches!(change, LinkChange::Write { .. }));
-            ledger.expected.clear();
-            ledger.generation = plan.generation + 1;
+            ledger.settle(self.artifacts, |name| report.has_failed(name));
             report.generation = ledger.generation;
             self.state.save(ledger)?;
         }
@@ -114,20 +114,12 @@ impl Apply<'_> {
                 verify::units(&folder.join("units"))?;
             }
         }
-        ledger.roster.clone_from(&self.fleet.roster);
-        ledger.manager = self.chosen.manager.kind();
-        ledger.expected = writes.iter().map(|artifact| (artifact.path.clone(), artifact.digest.clone())).collect();
         for agent in plan.agents.iter().filter(|agent| agent.action == Action::Add) {
-            let entry = LedgerAgent {
-                desired: agent.desired,
-                unit: UnitName::agent(&self.fleet.id, &agent.name),
-                folder: self.state.paths.agent(&agent.name),
-                socket: self.state.paths.socket(&agent.name),
-                files: BTreeMap::new(),
-                links: BTreeMap::new(),
-            };
-            ledger.agents.entry(agent.name.clone()).or_insert(entry);
+            // What an earlier agent of that name left says nothing about this one.
+            self.state.forget_runs(&agent.name)?;
         }
+        ledger.roster.clone_from(&self.fleet.roster);
+        ledger.announce(plan);
         self.state.save(ledger)
     }
 
@@ -211,18 +203,19 @@ impl Apply<'_> {
         agent.files.iter().try_for_each(|change| write(change, files))
     }
 
-    fn reload(&self, plan: &Plan, report: &mut Report) {
+    /// Whether the manager has read what it shall.
+    fn reload(&self, plan: &Plan, report: &mut Report) -> bool {
         if !plan.reload {
-            return;
+            return true;
         }
         (self.progress)("reloading the service manager");
         let leaving = self.old.filter(|old| old.manager.kind() == ManagerKind::Systemd);
         let manager = leaving.unwrap_or(self.chosen).manager.as_ref();
-        if let Err(error) = manager.reload() {
-            for agent in plan.agents.iter().filter(|agent| agent.files.iter().any(FileChange::is_unit)) {
-                report.put(&agent.name, Outcome::Failed { what: error.to_string(), help: error.help.clone() });
-            }
+        let Err(error) = manager.reload() else { return true };
+        for agent in plan.agents.iter().filter(|agent| agent.files.iter().any(FileChange::is_unit)) {
+            report.put(&agent.name, Outcome::Failed { what: error.to_string(), help: error.help.clone() });
         }
+        false
     }
 
     /// A failed unit keeps its name in the manager's list although its file is gone.
@@ -268,20 +261,30 @@ impl Apply<'_> {
             .filter(|agent| agent.process == Process::Restart || (agent.pending && agent.process == Process::Keep))
             .filter(|agent| !report.has_failed(&agent.name))
             .collect();
-        let ready = if self.old.is_some() {
-            restarts.iter().map(|agent| agent.name.clone()).collect()
-        } else {
-            self.settle_restarts(&restarts, report)
-        };
-        let chosen: BTreeSet<AgentName> = plan
+        let moving = self.old.is_some();
+        let starts: BTreeSet<AgentName> = plan
             .agents
             .iter()
-            .filter(|agent| agent.process == Process::Start || ready.contains(&agent.name))
+            .filter(|agent| agent.process == Process::Start || (moving && agent.process == Process::Restart))
             .filter(|agent| !report.has_failed(&agent.name))
             .map(|agent| agent.name.clone())
             .collect();
-        for wave in waves::waves(self.fleet, &chosen) {
-            self.start_wave(&wave, &ready, report);
+        for wave in waves::waves(self.fleet, &starts) {
+            self.start_wave(&wave, false, report);
+        }
+        if !moving {
+            let names: Vec<&AgentName> = restarts.iter().map(|agent| &agent.name).collect();
+            // Each is restarted in the moment it is seen idle: a minute later it may be at work again.
+            let later = idle::each_idle(self.state, &names, self.options, self.progress, &mut |idle| {
+                let batch: Vec<AgentName> = idle.iter().map(|name| (*name).clone()).collect();
+                self.start_wave(&batch, true, report);
+            });
+            for (name, why) in later {
+                match self.state.note_pending(name, &why) {
+                    Ok(()) => report.put(name, Outcome::Pending(why)),
+                    Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
+                }
+            }
         }
         for agent in &plan.agents {
             if agent.action == Action::Add || agent.action == Action::Change {
@@ -306,43 +309,13 @@ impl Apply<'_> {
         }
     }
 
-    /// Decides which restarts happen now; the others are noted for later.
-    fn settle_restarts(&self, restarts: &[&AgentPlan], report: &mut Report) -> BTreeSet<AgentName> {
-        let names: Vec<&AgentName> = restarts.iter().map(|agent| &agent.name).collect();
-        let mut ready = BTreeSet::new();
-        for (name, verdict) in idle::await_idle(self.state, &names, self.options, self.progress) {
-            match verdict {
-                Ok(()) => {
-                    ready.insert(name.clone());
-                }
-                Err(why) => {
-                    let path = self.state.pending_path(name);
-                    let text = serde_json::json!({ "format": crate::manifest::FORMAT, "agent": name, "reason": why });
-                    let noted =
-                        fs::ensure_private_dir(path.parent().unwrap_or(&self.state.paths.state)).and_then(|()| {
-                            if path.is_file() {
-                                Ok(())
-                            } else {
-                                fs::write_atomic(&path, format!("{text}\n").as_bytes(), 0o600)
-                            }
-                        });
-                    match noted {
-                        Ok(()) => report.put(name, Outcome::Pending(why)),
-                        Err(error) => {
-                            report.put(name, Outcome::Failed { what: error.to_string(), help: error.help });
-                        }
-                    }
-                }
-            }
-        }
-        ready
-    }
-
-    fn start_wave(&self, wave: &[AgentName], restarts: &BTreeSet<AgentName>, report: &mut Report) {
+    /// Starts agents side by side, after stopping them when it is a restart.
+    fn start_wave(&self, wave: &[AgentName], restart: bool, report: &mut Report) {
         let mut locks = Vec::new();
         let mut held: Vec<&AgentName> = Vec::new();
         for name in wave {
-            match self.state.lock_agent(name, "fleet apply") {
+            let noted = self.state.note_pending(name, "it is being started");
+            match noted.and_then(|()| self.state.lock_agent(name, "fleet apply")) {
                 Ok(lock) => {
                     locks.push(lock);
                     held.push(name);
@@ -350,9 +323,8 @@ impl Apply<'_> {
                 Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
             }
         }
-        if self.old.is_none() {
-            let stops: Vec<&AgentName> = held.iter().copied().filter(|name| restarts.contains(*name)).collect();
-            self.stop(&stops, report);
+        if restart {
+            self.stop(&held, report);
         }
         held.retain(|name| !report.has_failed(name));
         if held.is_empty() {
@@ -366,7 +338,7 @@ impl Apply<'_> {
             match result {
                 Ok(()) => {
                     let _ = fs::remove_file_if_present(&self.state.pending_path(name));
-                    let word = if restarts.contains(*name) { "restarted" } else { "started" };
+                    let word = if restart { "restarted" } else { "started" };
                     report.put(name, Outcome::Done(word.to_owned()));
                 }
                 Err(error) => {

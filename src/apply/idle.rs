@@ -34,62 +34,53 @@ pub struct Options {
     pub wait: Duration,
 }
 
-/// For each agent: `Ok` when it may be restarted now, or why it has to wait.
-pub fn await_idle<'a>(
+/// Calls `restart` with agents the moment they are seen idle (or gone), and returns why the others have to wait.
+pub fn each_idle<'a>(
     state: &State,
     agents: &[&'a AgentName],
     options: Options,
     progress: &dyn Fn(&str),
-) -> BTreeMap<&'a AgentName, Result<(), String>> {
-    match options.restart {
-        RestartMode::Now => return agents.iter().map(|name| (*name, Ok(()))).collect(),
-        RestartMode::Never => {
-            let why = || Err("left for later by --restart=never".to_owned());
-            return agents.iter().map(|name| (*name, why())).collect();
-        }
-        RestartMode::Idle => {}
-    }
-    let mut verdicts = BTreeMap::new();
+    restart: &mut dyn FnMut(&[&'a AgentName]),
+) -> BTreeMap<&'a AgentName, String> {
+    let mut later = BTreeMap::new();
     let mut waiting: Vec<&AgentName> = Vec::new();
-    for name in agents {
-        if can_show_idle(state, name) {
-            waiting.push(name);
-        } else {
-            let why = "its runtime cannot show that it is idle; `--restart=now` restarts it anyway";
-            verdicts.insert(*name, Err(why.to_owned()));
+    match options.restart {
+        RestartMode::Now => {
+            if !agents.is_empty() {
+                restart(agents);
+            }
+            return later;
+        }
+        RestartMode::Never => {
+            return agents.iter().map(|name| (*name, "left for later by --restart=never".to_owned())).collect();
+        }
+        RestartMode::Idle => {
+            for name in agents {
+                if can_show_idle(state, name) {
+                    waiting.push(name);
+                } else {
+                    let why = "its runtime cannot show that it is idle; `--restart=now` restarts it anyway";
+                    later.insert(*name, why.to_owned());
+                }
+            }
         }
     }
     let deadline = Instant::now() + options.wait;
     let mut told = false;
-    loop {
-        let sockets: Vec<PathBuf> = waiting.iter().map(|name| state.paths.socket(name)).collect();
-        let answers = client::status_all(&sockets, ANSWER);
-        let mut still = Vec::new();
-        for (name, answer) in waiting.into_iter().zip(answers) {
-            match answer {
-                Ok(status) if status.state == protocol::State::Idle => {
-                    verdicts.insert(name, Ok(()));
-                }
-                // Gone meanwhile: there is nobody to interrupt.
-                Err(error) if error.has_ended() => {
-                    verdicts.insert(name, Ok(()));
-                }
-                Ok(status) => still.push((name, status.reason)),
-                Err(error) => still.push((name, error.to_string())),
-            }
+    while !waiting.is_empty() {
+        let (idle, busy) = look(state, &waiting);
+        if !idle.is_empty() {
+            restart(&idle);
         }
-        if still.is_empty() || Instant::now() >= deadline {
-            for (name, reason) in still {
-                let why = format!(
-                    "not idle within {} s ({reason}); the next `fleet apply` tries again",
-                    options.wait.as_secs()
-                );
-                verdicts.insert(name, Err(why));
-            }
-            return verdicts;
+        if Instant::now() >= deadline {
+            let wait = options.wait.as_secs();
+            let why = |reason| format!("not idle within {wait} s ({reason}); the next `fleet apply` tries again");
+            later.extend(busy.into_iter().map(|(name, reason)| (name, why(reason))));
+            break;
         }
-        if !told {
-            let names: Vec<_> = still.iter().map(|(name, _)| name.as_str()).collect();
+        waiting = busy.into_iter().map(|(name, _)| name).collect();
+        if !told && !waiting.is_empty() {
+            let names: Vec<_> = waiting.iter().map(|name| name.as_str()).collect();
             let count = plural(names.len(), "agent", "agents");
             progress(&format!(
                 "waiting up to {} s for {count} to be idle: {}",
@@ -98,7 +89,51 @@ pub fn await_idle<'a>(
             ));
             told = true;
         }
-        waiting = still.into_iter().map(|(name, _)| name).collect();
+        if !waiting.is_empty() {
+            std::thread::sleep(PACE);
+        }
+    }
+    later
+}
+
+/// Which of `agents` may be interrupted this moment, and what the others do.
+fn look<'a>(state: &State, agents: &[&'a AgentName]) -> (Vec<&'a AgentName>, Vec<(&'a AgentName, String)>) {
+    let sockets: Vec<PathBuf> = agents.iter().map(|name| state.paths.socket(name)).collect();
+    let mut idle = Vec::new();
+    let mut busy = Vec::new();
+    for (name, answer) in agents.iter().zip(client::status_all(&sockets, ANSWER)) {
+        match answer {
+            Ok(status) if status.state == protocol::State::Idle => idle.push(*name),
+            // Gone meanwhile: there is nobody to interrupt.
+            Err(error) if error.has_ended() => idle.push(*name),
+            Ok(status) => busy.push((*name, status.reason)),
+            Err(error) => busy.push((*name, error.to_string())),
+        }
+    }
+    (idle, busy)
+}
+
+/// Waits until all of `agents` are idle in one and the same moment.
+///
+/// # Errors
+/// The first that is not, and why.
+pub fn all_idle(
+    state: &State,
+    agents: &[&AgentName],
+    options: Options,
+    progress: &dyn Fn(&str),
+) -> Result<(), (AgentName, String)> {
+    if options.restart == RestartMode::Now {
+        return Ok(());
+    }
+    let deadline = Instant::now() + options.wait;
+    progress("waiting until all agents are idle");
+    loop {
+        let (_, busy) = look(state, agents);
+        let Some((name, reason)) = busy.into_iter().next() else { return Ok(()) };
+        if Instant::now() >= deadline || options.restart == RestartMode::Never || !can_show_idle(state, name) {
+            return Err((name.clone(), reason));
+        }
         std::thread::sleep(PACE);
     }
 }

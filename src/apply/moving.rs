@@ -5,7 +5,7 @@ use super::execute::{Apply, START_TIMEOUT};
 use super::idle;
 use super::outcome::Report;
 use crate::ids::{AgentName, UnitName};
-use crate::plan::{Plan, Process};
+use crate::plan::{Ledger, Plan, Process};
 use crate::system::service::ManagerKind;
 
 impl Apply<'_> {
@@ -13,23 +13,27 @@ impl Apply<'_> {
     pub(super) fn await_move(&self, plan: &Plan) -> Result<(), ApplyError> {
         let moving: Vec<&AgentName> =
             plan.agents.iter().filter(|agent| agent.process == Process::Restart).map(|agent| &agent.name).collect();
-        let busy = idle::await_idle(self.state, &moving, self.options, self.progress)
-            .into_iter()
-            .find_map(|(name, verdict)| verdict.err().map(|why| (name, why)));
-        match busy {
-            Some((name, why)) => Err(ApplyError::refused(
+        idle::all_idle(self.state, &moving, self.options, self.progress).map_err(|(name, why)| {
+            ApplyError::refused(
                 format!("{name} cannot move to the other service manager now: {why}; nothing was changed"),
                 "wait until all are idle, or add --restart=now",
-            )),
-            None => Ok(()),
-        }
+            )
+        })
     }
 
     /// Stops everything under the manager that the fleet leaves, its target and slice too.
-    pub(super) fn leave_manager(&self, plan: &Plan, report: &mut Report) {
-        let Some(old) = self.old else { return };
+    pub(super) fn leave_manager(
+        &self,
+        plan: &Plan,
+        ledger: &mut Ledger,
+        report: &mut Report,
+    ) -> Result<(), ApplyError> {
+        let Some(old) = self.old else { return Ok(()) };
         let moving: Vec<&AgentName> =
             plan.agents.iter().filter(|agent| agent.process == Process::Restart).map(|agent| &agent.name).collect();
+        for name in &moving {
+            self.state.note_pending(name, "it moves to the other service manager")?;
+        }
         self.stop(&moving, report);
         if old.manager.kind() == ManagerKind::Systemd {
             let groups = [UnitName::target(&self.fleet.id), UnitName::slice(&self.fleet.id)];
@@ -39,5 +43,8 @@ impl Apply<'_> {
                 }
             }
         }
+        // Only now: until all have stopped, the fleet is still the old manager's.
+        ledger.manager = self.chosen.manager.kind();
+        self.state.save(ledger)
     }
 }

@@ -41,7 +41,13 @@ pub fn observe(
             live.files.insert(path.clone(), file);
         }
     }
-    live.links = links(state, artifacts, ledger);
+    for path in link_paths(state, artifacts, ledger) {
+        match std::fs::read_link(&path) {
+            Ok(to) => drop(live.links.insert(path, to)),
+            Err(_) if path.symlink_metadata().is_ok() => drop(live.not_links.insert(path)),
+            Err(_) => {}
+        }
+    }
     for unit in manager.observe(&state.fleet)? {
         if let Some(agent) = unit.unit.agent_of(&state.fleet) {
             live.units.insert(agent, LiveUnit { active: unit.active, sub: unit.sub });
@@ -108,8 +114,8 @@ fn file(path: &Path) -> Option<LiveFile> {
     }
 }
 
-/// The links that this fleet has or may want.
-fn links(state: &State, artifacts: &[Artifact], ledger: Option<&Ledger>) -> BTreeMap<PathBuf, PathBuf> {
+/// Where this fleet has links or may want some.
+fn link_paths(state: &State, artifacts: &[Artifact], ledger: Option<&Ledger>) -> BTreeSet<PathBuf> {
     let mut paths: BTreeSet<PathBuf> = BTreeSet::new();
     if let Some(ledger) = ledger {
         paths.extend(ledger.links.keys().cloned());
@@ -121,7 +127,7 @@ fn links(state: &State, artifacts: &[Artifact], ledger: Option<&Ledger>) -> BTre
         let unit = crate::ids::UnitName::agent(&state.fleet, &name);
         paths.insert(state.paths.wants(target.as_str(), &unit));
     }
-    paths.into_iter().filter_map(|path| Some((path.clone(), std::fs::read_link(&path).ok()?))).collect()
+    paths
 }
 
 /// Whether the ledger wants any agent to run.

@@ -98,7 +98,12 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
     let mut locks = Vec::new();
     let mut names: Vec<&AgentName> = Vec::new();
     for name in wave {
-        match state.lock_agent(name, verb.word()) {
+        // A stop strikes out whatever start is left over; the others note theirs until the agent runs.
+        let noted = match verb {
+            Verb::Stop => fs::remove_file_if_present(&state.pending_path(name)).map(drop).map_err(ApplyError::from),
+            Verb::Start | Verb::Restart => state.note_pending(name, "it is being started"),
+        };
+        match noted.and_then(|()| state.lock_agent(name, verb.word())) {
             Ok(lock) => {
                 locks.push(lock);
                 names.push(name);

@@ -133,6 +133,30 @@ impl State {
         self.paths.state.join("pending").join(format!("{agent}.json"))
     }
 
+    /// Notes that an agent is to be started or restarted. The note goes when that is done, so one that is found tells
+    /// of work that is left.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_pending(&self, agent: &AgentName, why: &str) -> Result<(), ApplyError> {
+        let path = self.pending_path(agent);
+        let text = serde_json::json!({ "format": crate::manifest::FORMAT, "agent": agent, "reason": why });
+        fs::ensure_private_dir(&self.paths.state.join("pending"))?;
+        Ok(fs::write_atomic(&path, format!("{text}\n").as_bytes(), 0o600)?)
+    }
+
+    /// Removes the records of earlier runs.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub fn forget_runs(&self, agent: &AgentName) -> Result<(), ApplyError> {
+        for name in ["exit.json", "last-screen"] {
+            fs::remove_file_if_present(&self.paths.agent(agent).join(name))?;
+        }
+        fs::remove_file_if_present(&self.pending_path(agent))?;
+        Ok(())
+    }
+
     /// Keeps a copy of everything an apply is about to write, for rollback, and drops the oldest. Written whole under
     /// another name first, so a generation folder is always complete.
     ///

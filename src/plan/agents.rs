@@ -29,10 +29,10 @@ pub(super) fn plan(
     };
     let none = std::collections::BTreeMap::new();
     let written = known.map_or(&none, |entry| &entry.files);
-    let files = files::changes(artifacts, written, &ledger.expected, live, &fleet.id, conflicts);
+    let files = files::changes(artifacts, written, ledger, live, &fleet.id, conflicts);
     let no_links = std::collections::BTreeMap::new();
     let wanted = links(fleet, agent, desired, manager);
-    let links = files::link_changes(&wanted, known.map_or(&no_links, |entry| &entry.links), live);
+    let links = files::link_changes(&wanted, known.map_or(&no_links, |entry| &entry.links), live, conflicts);
     let new = compiled(artifacts);
     let running = live.is_running(&agent.name);
     let changed = changed_fields(&agent.name, new.as_ref(), live);
@@ -73,6 +73,9 @@ pub(super) fn plan(
     };
     AgentPlan {
         name: agent.name.clone(),
+        unit: agent.unit(&fleet.id),
+        folder: fleet.paths.agent(&agent.name),
+        socket: fleet.paths.socket(&agent.name),
         place: Some(agent.place.clone()),
         action,
         process,
@@ -119,6 +122,10 @@ fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: b
     }
     if !known {
         return start("new".to_owned());
+    }
+    // Whoever starts or restarts an agent notes it first and strikes the note out when it runs.
+    if live.pending.contains(&agent.name) {
+        return start("it was to be started, and that was not finished".to_owned());
     }
     if live.is_backing_off(&agent.name) {
         return Verdict::note("failed; systemd starts it again after its delay");
@@ -188,21 +195,25 @@ fn links(
 pub(super) fn removal(
     name: &AgentName,
     entry: &LedgerAgent,
+    ledger: &Ledger,
     live: &Live,
     conflicts: &mut Vec<Conflict>,
 ) -> AgentPlan {
-    let files =
-        entry.files.iter().filter_map(|(path, digest)| files::removal(path, digest, live, conflicts)).collect();
+    let gone = entry.files.iter();
+    let files = gone.filter_map(|(path, digest)| files::removal(path, digest, ledger, live, conflicts)).collect();
     let running = live.is_running(name) || live.is_backing_off(name);
     AgentPlan {
         name: name.clone(),
+        unit: entry.unit.clone(),
+        folder: entry.folder.clone(),
+        socket: entry.socket.clone(),
         place: None,
         action: Action::Remove,
         process: if running { Process::Stop } else { Process::Keep },
         reason: "no longer in the roster; its log stays".to_owned(),
         fields: Vec::new(),
         files,
-        links: files::link_changes(&[], &entry.links, live),
+        links: files::link_changes(&[], &entry.links, live, conflicts),
         running,
         pending: false,
         desired: entry.desired,

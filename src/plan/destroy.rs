@@ -24,13 +24,15 @@ pub struct Destruction {
 pub fn destruction(ledger: &Ledger, live: &Live) -> Destruction {
     let mut conflicts = Vec::new();
     let mut written: Vec<_> = ledger.files.iter().collect();
-    let mut links = files::link_changes(&[], &ledger.links, live);
+    let mut links = files::link_changes(&[], &ledger.links, live, &mut conflicts);
     for entry in ledger.agents.values() {
         written.extend(entry.files.iter());
-        links.extend(files::link_changes(&[], &entry.links, live));
+        links.extend(files::link_changes(&[], &entry.links, live, &mut conflicts));
     }
-    let files =
-        written.iter().filter_map(|(path, digest)| files::removal(path, digest, live, &mut conflicts)).collect();
+    let files = written
+        .iter()
+        .filter_map(|(path, digest)| files::removal(path, digest, ledger, live, &mut conflicts))
+        .collect();
     Destruction {
         fleet: ledger.fleet.clone(),
         stops: ledger

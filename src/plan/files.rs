@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::ledger::Ledger;
 use super::live::{Live, LiveFile};
 use crate::ids::{Digest, FleetId};
 use crate::render::{Artifact, FileKind};
@@ -71,7 +72,7 @@ pub enum ConflictKind {
 pub fn changes(
     artifacts: &[&Artifact],
     written: &BTreeMap<PathBuf, Digest>,
-    expected: &BTreeMap<PathBuf, Digest>,
+    ledger: &Ledger,
     live: &Live,
     fleet: &FleetId,
     conflicts: &mut Vec<Conflict>,
@@ -82,9 +83,7 @@ pub fn changes(
             None => false,
             Some(LiveFile::File { digest, .. }) if *digest == artifact.digest => continue,
             Some(LiveFile::File { digest, marked }) => {
-                let known = written.get(&artifact.path);
-                let ours = known == Some(digest) || expected.get(&artifact.path) == Some(digest);
-                if !ours {
+                if !ledger.wrote(&artifact.path, written.get(&artifact.path), digest) {
                     // A unit's mark tells whose it is; everything else stands in fleet's own folder.
                     let foreign = artifact.kind == FileKind::Unit && marked.as_deref() != Some(fleet.as_str());
                     let kind = if foreign { ConflictKind::Foreign } else { ConflictKind::EditedByHand };
@@ -101,17 +100,23 @@ pub fn changes(
     }
     for (path, digest) in written {
         if !artifacts.iter().any(|artifact| artifact.path == *path) {
-            changes.extend(removal(path, digest, live, conflicts));
+            changes.extend(removal(path, digest, ledger, live, conflicts));
         }
     }
     changes
 }
 
 /// Removes a file of the ledger's, if it still is what was written.
-pub fn removal(path: &PathBuf, digest: &Digest, live: &Live, conflicts: &mut Vec<Conflict>) -> Option<FileChange> {
+pub fn removal(
+    path: &PathBuf,
+    digest: &Digest,
+    ledger: &Ledger,
+    live: &Live,
+    conflicts: &mut Vec<Conflict>,
+) -> Option<FileChange> {
     match live.files.get(path)? {
         LiveFile::File { digest: found, .. } => {
-            if found != digest {
+            if !ledger.wrote(path, Some(digest), found) {
                 conflicts.push(Conflict { path: path.clone(), kind: ConflictKind::EditedByHand });
             }
             let unit = path.extension().is_some_and(|e| e == "service" || e == "target" || e == "slice");
@@ -125,15 +130,19 @@ pub fn removal(path: &PathBuf, digest: &Digest, live: &Live, conflicts: &mut Vec
 }
 
 /// Compares the links that shall be with those that are.
-#[must_use]
 pub fn link_changes(
     wanted: &[(PathBuf, PathBuf)],
     written: &BTreeMap<PathBuf, PathBuf>,
     live: &Live,
+    conflicts: &mut Vec<Conflict>,
 ) -> Vec<LinkChange> {
     let mut changes = Vec::new();
     for (path, to) in wanted {
-        if live.links.get(path) != Some(to) {
+        let found = live.links.get(path);
+        let foreign = found.is_some_and(|found| found != to && written.get(path) != Some(found));
+        if foreign || live.not_links.contains(path) {
+            conflicts.push(Conflict { path: path.clone(), kind: ConflictKind::Foreign });
+        } else if found != Some(to) {
             changes.push(LinkChange::Write { path: path.clone(), to: to.clone() });
         }
     }

@@ -1,11 +1,14 @@
 //! What fleet owns on this machine: the ledger, saved after each step of an apply.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::files::FileChange;
+use super::{Action, Plan};
 use crate::ids::{AgentName, Digest, FleetId, UnitName};
+use crate::render::{Artifact, Owner};
 use crate::units::ManagerKind;
 
 /// The number every ledger of this layout carries. A fleet refuses a larger one.
@@ -28,6 +31,9 @@ pub struct Ledger {
     /// Digests an apply was about to write. After a crash, such a file is known to be fleet's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub expected: BTreeMap<PathBuf, Digest>,
+    /// Units were about to change and the manager has not read them again yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reload_due: bool,
     pub agents: BTreeMap<AgentName, LedgerAgent>,
 }
 
@@ -64,8 +70,55 @@ impl Ledger {
             files: BTreeMap::new(),
             links: BTreeMap::new(),
             expected: BTreeMap::new(),
+            reload_due: false,
             agents: BTreeMap::new(),
         }
+    }
+
+    /// Announces what an apply is about to write, so that a crash in between leaves no doubt whose it is.
+    pub fn announce(&mut self, plan: &Plan) {
+        let writes = plan.files.iter().chain(plan.agents.iter().flat_map(|agent| &agent.files));
+        for change in writes {
+            if let FileChange::Write { artifact, .. } = change {
+                self.expected.insert(artifact.path.clone(), artifact.digest.clone());
+            }
+        }
+        self.reload_due |= plan.reload;
+        for agent in plan.agents.iter().filter(|agent| agent.action == Action::Add) {
+            self.agents.entry(agent.name.clone()).or_insert_with(|| LedgerAgent {
+                desired: agent.desired,
+                unit: agent.unit.clone(),
+                folder: agent.folder.clone(),
+                socket: agent.socket.clone(),
+                files: BTreeMap::new(),
+                links: BTreeMap::new(),
+            });
+        }
+    }
+
+    /// Takes over what stands on disk at the end of an apply: every artifact but those of the agents that failed, whose
+    /// announced digests stay until they are written. Also files that an interrupted apply wrote and this one found.
+    pub fn settle(&mut self, artifacts: &[Artifact], failed: impl Fn(&AgentName) -> bool) {
+        for artifact in artifacts {
+            let files = match &artifact.owner {
+                Owner::Fleet => Some(&mut self.files),
+                Owner::Agent(name) if failed(name) => None,
+                Owner::Agent(name) => self.agents.get_mut(name).map(|entry| &mut entry.files),
+            };
+            if let Some(files) = files {
+                files.insert(artifact.path.clone(), artifact.digest.clone());
+                self.expected.remove(&artifact.path);
+            }
+        }
+        let ours: Vec<PathBuf> = artifacts.iter().map(|artifact| artifact.path.clone()).collect();
+        self.expected.retain(|path, _| ours.contains(path));
+        self.generation += 1;
+    }
+
+    /// Whether `digest` at `path` is something fleet wrote or was about to write.
+    #[must_use]
+    pub fn wrote(&self, path: &Path, known: Option<&Digest>, digest: &Digest) -> bool {
+        known == Some(digest) || self.expected.get(path) == Some(digest)
     }
 
     /// Reads a ledger file.
@@ -88,9 +141,13 @@ impl Ledger {
     }
 
     /// The file's text.
+    ///
+    /// # Panics
+    /// For paths that are not UTF-8, which are refused at the door.
     #[must_use]
     pub fn text(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+        // Paths are UTF-8: the command line refuses others before anything is resolved.
+        serde_json::to_string_pretty(self).expect("a ledger of UTF-8 paths always serialises") + "\n"
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Live {
     pub files: BTreeMap<PathBuf, LiveFile>,
     /// Links at the paths that matter, and what they point to.
     pub links: BTreeMap<PathBuf, PathBuf>,
+    /// Paths of links where something stands that is no link.
+    pub not_links: BTreeSet<PathBuf>,
     /// Unit states of the fleet's agents, as their manager tells them.
     pub units: BTreeMap<AgentName, LiveUnit>,
     /// Run records whose shim lives: same pid, same start time, same boot.

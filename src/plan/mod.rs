@@ -56,6 +56,9 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentPlan {
     pub name: AgentName,
+    pub unit: UnitName,
+    pub folder: PathBuf,
+    pub socket: PathBuf,
     /// Where the roster declares it; `None` for a removed one.
     pub place: Option<String>,
     pub action: Action,
@@ -117,8 +120,15 @@ impl Plan {
         self.files.is_empty()
             && self.links.is_empty()
             && self.refresh.is_empty()
+            && !self.reload
             && self.moves_from.is_none()
             && self.agents.iter().all(|agent| agent.action == Action::None)
+    }
+
+    /// Whether a file that the service manager reads is written or removed.
+    #[must_use]
+    pub fn changes_units(&self) -> bool {
+        self.files.iter().chain(self.agents.iter().flat_map(|agent| &agent.files)).any(FileChange::is_unit)
     }
 
     /// Running agents whose work `apply` would interrupt.
@@ -177,14 +187,15 @@ pub fn plan(
         .collect();
     for (name, entry) in &ledger.agents {
         if fleet.agent(name).is_none() {
-            agents.push(agents::removal(name, entry, live, &mut conflicts));
+            agents.push(agents::removal(name, entry, ledger, live, &mut conflicts));
         }
     }
     let own: Vec<&Artifact> = artifacts.iter().filter(|artifact| artifact.owner == Owner::Fleet).collect();
-    let files = files::changes(&own, &ledger.files, &ledger.expected, live, &fleet.id, &mut conflicts);
-    let links = files::link_changes(&fleet_links(fleet, manager), &ledger.links, live);
+    let files = files::changes(&own, &ledger.files, ledger, live, &fleet.id, &mut conflicts);
+    let links = files::link_changes(&fleet_links(fleet, manager), &ledger.links, live, &mut conflicts);
     // Links matter at boot only, so they need no reload.
-    let reload = files.iter().chain(agents.iter().flat_map(|agent| &agent.files)).any(FileChange::is_unit);
+    let changed = files.iter().chain(agents.iter().flat_map(|agent| &agent.files)).any(FileChange::is_unit);
+    let reload = changed || (ledger.reload_due && manager == ManagerKind::Systemd);
     let mut notes = fleet.notes.clone();
     for (name, host) in &fleet.elsewhere {
         notes.push(format!("{name} belongs to host {host} and is not applied here"));

@@ -70,10 +70,11 @@ impl Plan {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let action = |wanted| self.agents.iter().filter(|agent| agent.action == wanted).count();
+        let own = usize::from(!(self.files.is_empty() && self.links.is_empty()) && self.generation > 0);
         let process = |wanted| self.agents.iter().filter(|agent| agent.process == wanted).count();
         Counts {
             add: action(Action::Add),
-            change: action(Action::Change),
+            change: action(Action::Change) + own,
             remove: action(Action::Remove),
             start: process(Process::Start),
             restart: process(Process::Restart),
@@ -148,6 +149,13 @@ impl Plan {
             let _ = writeln!(out, "\nEvery agent moves from {from} to {to}.");
         }
         let paths = path_lines(&self.files, &self.links, home);
+        if self.reload && !self.changes_units() {
+            let _ = writeln!(
+                out,
+                "\n{} systemd reads the units again, which an interrupted apply left undone",
+                paint.sign(Action::Change)
+            );
+        }
         if !paths.is_empty() {
             let _ = writeln!(out, "\n{} the fleet itself", paint.sign(Action::Change));
             push_dim(&mut out, &paths, paint);

@@ -57,7 +57,8 @@ pub(super) fn script(agent: &Agent) -> Option<String> {
 }
 
 fn pretty<T: Serialize>(value: &T) -> String {
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    // Paths are UTF-8: the command line refuses others before anything is resolved.
+    let mut text = serde_json::to_string_pretty(value).expect("a manifest of UTF-8 paths always serialises");
     text.push('\n');
     text
 }

@@ -51,6 +51,8 @@ proptest! {
             prop_assert!(machine.is_at(&after), "after a crash at effect {effects}");
             prop_assert_eq!(&machine.live.files, &clean.live.files);
             prop_assert_eq!(&machine.live.links, &clean.live.links);
+            // What the crashed apply wrote is fleet's own for ever, not only until the next apply.
+            prop_assert!(machine.apply(&before, usize::MAX) && machine.is_at(&before), "a later roster after effect {effects}");
             // And another roster after the crash meets no conflict with what fleet itself wrote.
             prop_assert!(back.apply(&before, usize::MAX));
             prop_assert!(back.is_at(&before), "back after a crash at effect {effects}");

@@ -28,6 +28,9 @@ pub struct Machine {
     pub ledger: Option<Ledger>,
     pub kind: ManagerKind,
     starts: u32,
+    pub reloads: u32,
+    /// Unit files have changed since the manager read them.
+    pub stale_units: bool,
 }
 
 /// How many effects may still happen.
@@ -43,7 +46,7 @@ impl Budget {
 
 impl Machine {
     pub fn new(kind: ManagerKind) -> Self {
-        Self { live: Live::default(), ledger: None, kind, starts: 0 }
+        Self { live: Live::default(), ledger: None, kind, starts: 0, reloads: 0, stale_units: false }
     }
 
     /// A roster compiled for this machine.
@@ -61,37 +64,20 @@ impl Machine {
     pub fn apply(&mut self, target: &Target, effects: usize) -> bool {
         let plan = self.plan(target);
         assert!(plan.conflicts.is_empty(), "{:?}", plan.conflicts);
-        plan.is_empty() || self.run(&target.fleet, &plan, &mut Budget(effects)).is_ok()
+        plan.is_empty() || self.run(&target.fleet, &target.artifacts, &plan, &mut Budget(effects)).is_ok()
     }
 
     /// Whether nothing is left to do.
     pub fn is_at(&self, target: &Target) -> bool {
         let plan = self.plan(target);
-        plan.is_empty() && plan.conflicts.is_empty()
+        plan.is_empty() && plan.conflicts.is_empty() && !(self.stale_units && self.kind == ManagerKind::Systemd)
     }
 
-    fn run(&mut self, fleet: &Fleet, plan: &Plan, budget: &mut Budget) -> Result<(), ()> {
+    fn run(&mut self, fleet: &Fleet, artifacts: &[Artifact], plan: &Plan, budget: &mut Budget) -> Result<(), ()> {
         let mut ledger =
             self.ledger.clone().unwrap_or_else(|| Ledger::new(fleet.id.clone(), fleet.roster.clone(), self.kind));
         budget.spend()?;
-        let writes = plan.files.iter().chain(plan.agents.iter().flat_map(|agent| &agent.files));
-        ledger.expected = writes
-            .filter_map(|change| match change {
-                FileChange::Write { artifact, .. } => Some((artifact.path.clone(), artifact.digest.clone())),
-                FileChange::Remove { .. } => None,
-            })
-            .collect();
-        for agent in plan.agents.iter().filter(|agent| agent.action == Action::Add) {
-            let entry = LedgerAgent {
-                desired: agent.desired,
-                unit: UnitName::agent(&fleet.id, &agent.name),
-                folder: fleet.paths.agent(&agent.name),
-                socket: fleet.paths.socket(&agent.name),
-                files: BTreeMap::default(),
-                links: BTreeMap::default(),
-            };
-            ledger.agents.entry(agent.name.clone()).or_insert(entry);
-        }
+        ledger.announce(plan);
         self.ledger = Some(ledger.clone());
         for agent in plan.removed().filter(|agent| agent.process == Process::Stop) {
             budget.spend()?;
@@ -117,6 +103,12 @@ impl Machine {
             self.file(change, &mut ledger.files);
         }
         self.ledger = Some(ledger.clone());
+        if plan.reload {
+            budget.spend()?;
+            self.reloads += 1;
+            self.stale_units = false;
+            ledger.reload_due = false;
+        }
         for agent in &plan.agents {
             if matches!(agent.process, Process::Start | Process::Restart) {
                 budget.spend()?;
@@ -135,13 +127,13 @@ impl Machine {
             link(&mut self.live, change, &mut ledger.links);
         }
         budget.spend()?;
-        ledger.expected.clear();
-        ledger.generation += 1;
+        ledger.settle(artifacts, |_| false);
         self.ledger = Some(ledger);
         Ok(())
     }
 
     fn file(&mut self, change: &FileChange, written: &mut BTreeMap<PathBuf, Digest>) {
+        self.stale_units |= change.is_unit();
         let manifest = |path: &Path| path.file_name().is_some_and(|name| name == "manifest.json");
         match change {
             FileChange::Write { artifact, .. } => {

@@ -68,6 +68,39 @@ fn an_agent_that_vanished_is_started_whatever_an_older_record_says() {
     assert_eq!(plan(&machine, ROSTER).agents[0].process, Process::Start);
 }
 
+/// A restart of fleet's own stops with SIGTERM too, so the record alone cannot tell who wanted the stop.
+#[test]
+fn a_restart_that_was_interrupted_is_finished() {
+    let mut machine = applied();
+    ended(&mut machine, Some(143), None, true);
+    machine.live.pending.insert(one());
+    let plan = plan(&machine, ROSTER);
+    assert_eq!((plan.agents[0].process, plan.interrupted().count()), (Process::Start, 0));
+}
+
+/// An apply that died between writing units and the reload leaves one thing to do.
+#[test]
+fn a_reload_that_was_missed_is_made_up_for() {
+    let mut machine = applied();
+    machine.ledger.as_mut().unwrap().reload_due = true;
+    let plan = plan(&machine, ROSTER);
+    assert!(plan.reload && !plan.is_empty() && plan.interrupted().count() == 0);
+    assert!(machine.apply(&machine.compile(ROSTER), usize::MAX) && machine.is_at(&machine.compile(ROSTER)));
+    assert!(!machine.ledger.unwrap().reload_due);
+}
+
+#[test]
+fn a_link_that_is_not_fleets_is_a_conflict() {
+    let mut machine = Machine::new(ManagerKind::Systemd);
+    let target = machine.compile(ROSTER);
+    let link = target.fleet.paths.wants("default.target", &fleet::ids::UnitName::target(&target.fleet.id));
+    machine.live.links.insert(link.clone(), "/somebody/elses.target".into());
+    assert_eq!(machine.plan(&target).conflicts[0].path, link);
+    machine.live.links.clear();
+    machine.live.not_links.insert(link.clone());
+    assert_eq!(machine.plan(&target).conflicts[0].path, link);
+}
+
 #[test]
 fn the_held_stay_held_even_when_their_settings_change() {
     let mut machine = applied();
