@@ -98,6 +98,7 @@ impl Apply<'_> {
     fn prepare(&self, plan: &Plan, ledger: &mut Ledger) -> Result<(), ApplyError> {
         binaries::refresh(&self.state.paths.bin())?;
         fs::ensure_private_dir(&self.state.paths.state.join("agents"))?;
+        self.state.sweep();
         let writes: Vec<&Artifact> = plan
             .files
             .iter()

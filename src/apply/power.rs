@@ -71,7 +71,17 @@ pub fn run(
         for name in wave {
             want(state, chosen, ledger, name, verb)?;
         }
-        state.save(ledger)?;
+        match state.save(ledger) {
+            // Whoever stops agents because the disk is full must be able to.
+            Err(error) if verb == Verb::Stop => {
+                let what = format!("stopped, but not noted as held: {error}");
+                report.stopped = Some((
+                    what,
+                    Some("stop them again when there is room, so that a reboot does not start them".to_owned()),
+                ));
+            }
+            other => other?,
+        }
         carry_out(state, chosen, wave, verb, &mut report);
     }
     Ok(report)
@@ -123,6 +133,20 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
                 report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() });
             }
         }
+    }
+    if verb == Verb::Start {
+        let up = |name: &AgentName| state.run(name).is_some_and(|run| crate::system::proc::is_alive(&run.shim));
+        for name in names.iter().filter(|name| up(name)) {
+            let socket = state.paths.socket(name).exists();
+            let what = if socket {
+                "runs already"
+            } else {
+                "runs already, but its socket is gone: `fleet restart` brings it back"
+            };
+            report.put(name, Outcome::Done(what.to_owned()));
+            let _ = fs::remove_file_if_present(&state.pending_path(name));
+        }
+        names.retain(|name| !up(name));
     }
     if verb != Verb::Stop && !names.is_empty() {
         let units: Vec<_> = names.iter().map(unit).collect();

@@ -23,7 +23,7 @@ pub fn check(fleet: &Fleet, manager: ManagerKind, diagnostics: &mut Diagnostics)
         folder(agent, diagnostics);
         for secret in &agent.secrets {
             let absent = match &secret.from {
-                SecretSource::File(path) => std::fs::File::open(path).err().map(|error| {
+                SecretSource::File(path) => unreadable(path).map(|error| {
                     (
                         format!("the secret `{}` cannot be read: {}: {error}", secret.name, path.display()),
                         "write the file (mode 0600)".to_owned(),
@@ -40,6 +40,15 @@ pub fn check(fleet: &Fleet, manager: ManagerKind, diagnostics: &mut Diagnostics)
                     .report(Diagnostic::warning(Code::SecretAbsent, message).at(agent.span, "needed by").help(help));
             }
         }
+    }
+}
+
+/// Why a secret's file cannot be read. It is looked at, never opened: a pipe would hold the plan up.
+fn unreadable(path: &Path) -> Option<String> {
+    match std::fs::metadata(path) {
+        Err(error) => Some(error.to_string()),
+        Ok(metadata) if !metadata.is_file() => Some("it is not a plain file".to_owned()),
+        Ok(_) => access(path, AccessFlags::R_OK).err().map(|errno| errno.desc().to_owned()),
     }
 }
 

@@ -133,6 +133,17 @@ impl State {
         self.paths.state.join("pending").join(format!("{agent}.json"))
     }
 
+    /// Removes the temporary files of fleets that were killed while they wrote.
+    pub fn sweep(&self) {
+        let agents = self.paths.state.join("agents");
+        let folders = std::fs::read_dir(&agents).into_iter().flatten().flatten().map(|entry| entry.path());
+        for folder in
+            folders.chain([self.paths.state.clone(), self.paths.state.join("pending"), self.paths.units.clone()])
+        {
+            fs::sweep_temporaries(&folder);
+        }
+    }
+
     /// Notes that an agent is to be started or restarted. The note goes when that is done, so one that is found tells
     /// of work that is left.
     ///

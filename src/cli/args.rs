@@ -12,13 +12,7 @@ use crate::units::ManagerKind;
 /// One KDL file says who the agents are; `fleet plan` shows what would change on this machine and whose work it would
 /// interrupt; `fleet apply` makes it so.
 #[derive(Debug, Parser)]
-#[command(
-    name = "fleet",
-    version,
-    max_term_width = 100,
-    disable_help_subcommand = true,
-    arg_required_else_help = true
-)]
+#[command(name = "fleet", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Args {
     #[command(flatten)]
     pub global: Global,

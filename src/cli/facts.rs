@@ -19,6 +19,11 @@ pub fn gather() -> Result<HostFacts, CliError> {
     let runtime = folder("XDG_RUNTIME_DIR")
         .or_else(|| Some(PathBuf::from(format!("/run/user/{}", nix::unistd::getuid()))))
         .filter(|path| path.is_dir());
+    let known = [Some(&home), Some(&state), Some(&config), runtime.as_ref()];
+    if let Some(odd) = known.into_iter().flatten().find(|path| path.to_str().is_none()) {
+        let message = format!("the path {} is not UTF-8 text, which fleet's files are written in", odd.display());
+        return Err(CliError::failed(message, "set HOME or the XDG folders to paths that are"));
+    }
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     Ok(HostFacts {
         state_base: state.join("fleet"),

@@ -59,6 +59,9 @@ fn load_path(path: &Path, facts: &HostFacts) -> Result<Loaded, CliError> {
         )
     };
     let canonical = path.canonicalize().map_err(|error| cannot(error.to_string()))?;
+    if canonical.to_str().is_none() {
+        return Err(cannot("its path is not UTF-8 text, which fleet's files are written in".to_owned()));
+    }
     let metadata = canonical.metadata().map_err(|error| cannot(error.to_string()))?;
     if !metadata.is_file() {
         return Err(cannot("it is not a plain file".to_owned()));

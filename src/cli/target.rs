@@ -1,5 +1,7 @@
 //! Which fleet a command is about, and its state on this machine.
 
+use std::path::Path;
+
 use super::args::Global;
 use super::error::CliError;
 use super::{facts, load};
@@ -34,6 +36,30 @@ pub fn find(global: &Global) -> Result<Target, CliError> {
 /// The applied fleet called `text`.
 pub fn applied(text: &str, facts: &HostFacts) -> Result<Target, CliError> {
     open(&parse(text)?, facts)
+}
+
+/// A fleet keeps its sockets where they were when it was applied: a shell without XDG_RUNTIME_DIR (cron, su) must not
+/// look like a change of every agent. Whether `facts` changed.
+pub fn keep_runtime_folder(id: &FleetId, facts: &mut HostFacts) -> Result<bool, CliError> {
+    let state = State::new(id.clone(), Paths::new(id, facts));
+    let Some(ledger) = state.ledger()? else { return Ok(false) };
+    let Some(recorded) = ledger.agents.values().next().and_then(|entry| entry.socket.parent()) else {
+        return Ok(false);
+    };
+    if *recorded == state.paths.runtime {
+        return Ok(false);
+    }
+    if *recorded == state.paths.state.join("run") {
+        facts.runtime_base = None;
+        return Ok(true);
+    }
+    let base = recorded.parent();
+    // A runtime folder that is gone (another boot, another login) is no place to go on in.
+    let usable = base.and_then(Path::parent).is_some_and(Path::is_dir);
+    if usable {
+        facts.runtime_base = base.map(Path::to_path_buf);
+    }
+    Ok(usable)
 }
 
 fn parse(text: &str) -> Result<FleetId, CliError> {

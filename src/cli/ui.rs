@@ -11,6 +11,9 @@ use crate::plan::show::{Paint, plural};
 /// Columns assumed where nobody tells.
 const WIDTH: usize = 100;
 
+/// Findings drawn for people in one run: whoever has more mends these first.
+const MOST: usize = 100;
+
 /// Where words go.
 #[derive(Debug)]
 pub struct Ui {
@@ -133,8 +136,11 @@ impl Ui {
         let style = Style { colour: self.colour_err, unicode: self.unicode, width: self.width };
         let found = diagnostics.sorted();
         let mut stderr = io::stderr().lock();
-        for diagnostic in &found {
+        for diagnostic in found.iter().take(MOST) {
             let _ = writeln!(stderr, "{}", render::text(diagnostic, &sources, style));
+        }
+        if found.len() > MOST {
+            let _ = writeln!(stderr, "… and {} more (`fleet validate --json` prints all)", found.len() - MOST);
         }
         if let Some(line) = tally(&found) {
             let _ = writeln!(stderr, "{line}");
@@ -180,6 +186,7 @@ fn concealed(diagnostics: &Diagnostics, sources: &Sources) -> Sources {
     for span in diagnostics.concealed() {
         sources.conceal(*span);
     }
+    sources.defuse();
     sources
 }
 

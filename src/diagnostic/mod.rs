@@ -64,6 +64,13 @@ impl Sources {
         }
     }
 
+    /// Overwrites whatever could command a terminal, so that excerpts of somebody else's roster are only text.
+    pub fn defuse(&mut self) {
+        for (_, text) in &mut self.files {
+            *text = defused(text);
+        }
+    }
+
     /// Line and column of a span's start, both from 1; the column counts characters, not bytes.
     #[must_use]
     pub fn position(&self, span: Span) -> (usize, usize) {
@@ -83,6 +90,22 @@ impl Sources {
     pub fn place(&self, span: Span) -> String {
         format!("{}:{}", self.name(span.file), self.position(span).0)
     }
+}
+
+/// Whether a character acts on a terminal or on the order of what is shown, rather than being shown.
+#[must_use]
+pub fn acts(c: char) -> bool {
+    let bidi = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (c.is_control() && !matches!(c, '\n' | '\t')) || bidi
+}
+
+/// `text` with `?` for every byte of a character that [`acts`], so that places stay.
+#[must_use]
+pub fn defused(text: &str) -> String {
+    if !text.contains(acts) {
+        return text.to_owned();
+    }
+    text.chars().map(|c| if acts(c) { "?".repeat(c.len_utf8()) } else { c.to_string() }).collect()
 }
 
 /// How bad it is.
@@ -122,6 +145,15 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(code, message) }
     }
 
+    fn defused(mut self) -> Self {
+        self.message = shorten(&defused(&self.message));
+        self.help = self.help.map(|help| defused(&help));
+        for label in &mut self.labels {
+            label.text = defused(&label.text);
+        }
+        self
+    }
+
     /// Adds a place.
     #[must_use]
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
@@ -144,6 +176,15 @@ impl Diagnostic {
     }
 }
 
+/// A message quotes what was written, which may be of any length.
+fn shorten(message: &str) -> String {
+    const LONGEST: usize = 400;
+    match message.char_indices().nth(LONGEST) {
+        None => message.to_owned(),
+        Some((end, _)) => format!("{}…", &message[..end]),
+    }
+}
+
 /// Collects findings. Reporting never stops the reporter.
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
@@ -153,8 +194,9 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Adds a finding, unless its main place was already reported as spoiled: that would be a follow-on error.
+    /// Adds a finding, its texts defused, unless its main place was already reported as spoiled: that would be a follow-on error.
     pub fn report(&mut self, diagnostic: Diagnostic) {
+        let diagnostic = diagnostic.defused();
         let follow_on =
             diagnostic.labels.first().is_some_and(|main| self.spoiled.iter().any(|span| span.overlaps(&main.span)));
         if !follow_on && !self.found.contains(&diagnostic) {

@@ -296,8 +296,12 @@ fn field_text(field: &FieldChange) -> String {
 /// Values of any length fit a line for people; JSON has them whole.
 fn shorten(value: &str) -> String {
     const LONGEST: usize = 60;
+    let acts = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let value: String = value.chars().map(|c| if acts(c) { '?' } else { c }).collect();
     if value.chars().count() <= LONGEST {
-        return value.to_owned();
+        return value;
     }
     value.chars().take(LONGEST - 1).chain(['…']).collect()
 }

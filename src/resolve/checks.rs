@@ -132,20 +132,27 @@ pub(super) fn known_roles(context: &Context<'_>) -> Vec<String> {
 
 /// Agents that wait for each other can never all start.
 pub(super) fn cycles(agents: &[Agent], diagnostics: &mut Diagnostics) {
-    let mut done: BTreeSet<&AgentName> = BTreeSet::new();
-    loop {
-        let ready: Vec<_> = agents
-            .iter()
-            .filter(|agent| !done.contains(&agent.name))
-            .filter(|agent| {
-                agent.after.iter().all(|other| done.contains(other) || !agents.iter().any(|a| a.name == *other))
-            })
-            .map(|agent| &agent.name)
-            .collect();
-        if ready.is_empty() {
-            break;
+    let by_name: BTreeMap<&AgentName, &Agent> = agents.iter().map(|agent| (&agent.name, agent)).collect();
+    let mut waits: BTreeMap<&AgentName, usize> = BTreeMap::new();
+    let mut followers: BTreeMap<&AgentName, Vec<&AgentName>> = BTreeMap::new();
+    for agent in agents {
+        let known = agent.after.iter().filter(|name| by_name.contains_key(name));
+        waits.insert(&agent.name, known.clone().count());
+        for name in known {
+            followers.entry(name).or_default().push(&agent.name);
         }
-        done.extend(ready);
+    }
+    let mut ready: Vec<&AgentName> = waits.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
+    let mut done: BTreeSet<&AgentName> = BTreeSet::new();
+    while let Some(name) = ready.pop() {
+        done.insert(name);
+        for follower in followers.get(name).into_iter().flatten() {
+            let count = waits.entry(follower).or_default();
+            *count -= 1;
+            if *count == 0 {
+                ready.push(follower);
+            }
+        }
     }
     let Some(start) = agents.iter().find(|agent| !done.contains(&agent.name)) else { return };
     let mut walk = vec![start];
@@ -193,11 +200,11 @@ pub(super) fn sockets(agents: &[Agent], context: &Context<'_>, diagnostics: &mut
 /// systemd starts the shim from the state folder, and refuses some characters in a program's path.
 pub(super) fn state_folder(context: &Context<'_>, diagnostics: &mut Diagnostics) {
     let path = context.paths.state.display().to_string();
-    if let Some(bad) = path.chars().find(|c| matches!(c, '"' | '\'' | '\\') || c.is_control()) {
+    if let Some(bad) = path.chars().find(|c| matches!(c, '"' | '\'' | '\\' | ':') || c.is_control()) {
         let message =
             format!("fleet's state folder has {bad:?} in its path, which systemd takes in no program's path");
         let help = format!(
-            "{}\nset XDG_STATE_HOME to a folder without quotes, backslashes and control characters",
+            "{}\nset XDG_STATE_HOME to a folder without quotes, backslashes, colons and control characters",
             path.escape_debug()
         );
         let place = context.roster.id.as_ref().map_or(context.roster.end, |id| id.span);

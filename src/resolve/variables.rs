@@ -8,7 +8,7 @@ use super::{Context, place};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
 use crate::manifest::{SecretDelivery, SecretRef, SecretSource};
 use crate::roster::decode::runtime_file::RuntimeFile;
-use crate::roster::model::SettingsPart;
+use crate::roster::model::{SettingsPart, Spanned};
 use crate::roster::secrets;
 
 /// The folders every agent finds programs in, after its own and fleet's.
@@ -67,19 +67,14 @@ pub(super) fn environment(
     expand: &Expand,
     diagnostics: &mut Diagnostics,
 ) -> Environment {
-    let mut env: BTreeMap<String, String> =
-        runtime.env.iter().map(|(name, value)| (name.clone(), expand.fill(value))).collect();
+    let mut env = BTreeMap::new();
+    for (name, value) in &runtime.env {
+        let value = Spanned::new(expand.fill(&value.value), value.span);
+        check(name, &value, diagnostics);
+        env.insert(name.clone(), value.value);
+    }
     for (name, value) in &part.env {
-        refused(name, value.span, diagnostics);
-        if value.value.chars().any(char::is_control) {
-            let message = format!("the value of `{name}` contains a line break or another control character");
-            let diagnostic = Diagnostic::error(Code::BadValue, message).at(value.span, "here");
-            diagnostics.report(diagnostic.help("put such a value into a file and name the file"));
-        }
-        // A path or a switch under such a name is no secret: `SSH_KEY_FILE` style values start with a slash.
-        if secrets::is_secret_name(name) && value.value.len() >= 8 && !value.value.starts_with('/') {
-            secrets::report(value.span, diagnostics);
-        }
+        check(name, value, diagnostics);
         env.insert(name.clone(), value.value.clone());
     }
     let search = search(context, part, diagnostics);
@@ -108,6 +103,20 @@ pub(super) fn environment(
         .collect();
     let unset = context.secret_variables.iter().filter(|name| !env.contains_key(*name)).cloned().collect();
     Environment { env, search, secrets, unset }
+}
+
+/// A variable, wherever it comes from.
+fn check(name: &str, value: &Spanned<String>, diagnostics: &mut Diagnostics) {
+    refused(name, value.span, diagnostics);
+    if value.value.chars().any(char::is_control) {
+        let message = format!("the value of `{name}` contains a line break or another control character");
+        let diagnostic = Diagnostic::error(Code::BadValue, message).at(value.span, "here");
+        diagnostics.report(diagnostic.help("put such a value into a file and name the file"));
+    }
+    // A path under such a name is no secret.
+    if secrets::is_secret_name(name) && value.value.len() >= 8 && !value.value.starts_with('/') {
+        secrets::report(value.span, diagnostics);
+    }
 }
 
 fn refused(name: &str, span: Span, diagnostics: &mut Diagnostics) {

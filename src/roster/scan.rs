@@ -16,6 +16,14 @@ pub const MAX_COMMENT_DEPTH: usize = 16;
 
 /// Scans `text`. The result is what the parser may see, or `None` when it must not see it.
 pub fn scan(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<String> {
+    let acts = |c: char| c != '\r' && crate::diagnostic::acts(c);
+    if let Some((start, bad)) = text.char_indices().find(|(_, c)| acts(*c)) {
+        let message = format!("the roster contains the invisible character U+{:04X}", u32::from(bad));
+        let span = Span { file, start, end: start + bad.len_utf8() };
+        let help = "remove it: it would act on the terminal of whoever reads this file; in a text write an escape such as \"\\u{1b}\"";
+        diagnostics.report(Diagnostic::error(Code::BadCharacter, message).at(span, "here").help(help));
+        return None;
+    }
     let mut scanner = Scanner { text, file, at: 0, open: Vec::new(), masks: Vec::new() };
     if text.len() > MAX_BYTES {
         let message = format!("the roster is {} bytes long; the limit is {MAX_BYTES}", text.len());

@@ -243,7 +243,11 @@ pub const SPECS: &[NodeSpec] = &[
             prop("healthy", Kind::Duration, "running this long, it counts as well again; default \"30m\""),
         ],
         effect: Effect::Live,
-        ..node("restart", Scope::Setting, "When a dead agent is started again; default \"on-failure\".")
+        ..node(
+            "restart",
+            Scope::Setting,
+            "When a dead agent is started again; default \"on-failure\". Exit 0, 75, 78 and 143, and SIGTERM, are no failure to systemd.",
+        )
     },
     NodeSpec {
         arguments: &[need("TIME", Kind::Duration)],

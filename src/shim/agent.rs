@@ -85,10 +85,16 @@ impl Shim {
         self.manifest.policy = policy;
     }
 
+    /// The window title with secrets hidden.
+    pub(super) fn shown_title(&self) -> String {
+        String::from_utf8_lossy(&self.mask.bytes(self.model.title().as_bytes())).into_owned()
+    }
+
     /// The visible text with secrets hidden, for everyone outside.
     pub(super) fn shown_text(&self) -> ScreenText {
         let mut text = self.model.text();
         self.mask.lines(&mut text.lines, &text.wrapped);
+        text.title = self.shown_title();
         text
     }
 

@@ -1,11 +1,18 @@
 //! The service manager's notification socket (sd_notify(3)).
 
 use std::ffi::OsStr;
+use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::{Duration, Instant};
 
 use super::report;
+
+/// Longest wait for room in the manager's queue.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Where to tell the manager, if there is one that listens.
 #[derive(Debug, Default)]
@@ -38,9 +45,24 @@ impl Notifier {
     /// Sends one message, e.g. `READY=1`.
     pub(super) fn tell(&self, message: &str) {
         if let Some((socket, address)) = &self.target
-            && let Err(error) = socket.send_to_addr(message.as_bytes(), address)
+            && let Err(error) = send(socket, message.as_bytes(), address)
         {
             report(format_args!("the service manager could not be told {message:?}: {error}"));
+        }
+    }
+}
+
+/// Sends, and waits a while for a manager that many others are telling something too: its queue may hold no more than
+/// ten messages (`net.unix.max_dgram_qlen`), and an agent whose `READY=1` is lost would be killed for it.
+fn send(socket: &UnixDatagram, message: &[u8], address: &SocketAddr) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match socket.send_to_addr(message, address) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
+                // An unconnected datagram socket cannot be polled for room at its peer.
+                std::thread::sleep(PAUSE);
+            }
+            other => return other.map(drop),
         }
     }
 }

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use super::{StartError, report};
 use crate::manifest::{Manifest, SecretDelivery, SecretRef, SecretSource};
 
+/// Longest secret, in bytes: systemd's own limit for credentials (systemd.exec(5)).
+const LONGEST: u64 = 1 << 20;
+
 /// The agent's secrets. Their files go with this value.
 #[derive(Default)]
 pub(super) struct Secrets {
@@ -109,7 +112,7 @@ fn read(secret: &SecretRef) -> Result<Vec<u8>, StartError> {
             ))
         })?,
         SecretSource::File(path) => {
-            let mut value = fs::read(path).map_err(|error| {
+            let mut value = read_plain(path).map_err(|error| {
                 StartError::config(format!("secret {name}: {}: {error}: write the secret there", path.display()))
             })?;
             if value.last() == Some(&b'\n') {
@@ -122,6 +125,15 @@ fn read(secret: &SecretRef) -> Result<Vec<u8>, StartError> {
         return Err(StartError::config(format!("secret {name}: its source is empty: put the value there")));
     }
     Ok(value)
+}
+
+/// A plain file of at most [`LONGEST`] bytes: a pipe or a device would hold the start up or never end.
+fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() > LONGEST {
+        return Err(io::Error::other(format!("it is not a plain file of at most {LONGEST} bytes")));
+    }
+    fs::read(path)
 }
 
 fn write(folder: &Path, path: &Path, value: &[u8]) -> io::Result<()> {

@@ -56,13 +56,13 @@ impl FsError {
         let errno = error.raw_os_error().map(Errno::from_raw);
         let (message, help) = match errno {
             Some(Errno::ENOSPC) => (
-                format!("the file system at {} is full; nothing was changed", mount_point(path).display()),
+                format!("the file system at {} is full", mount_point(path).display()),
                 Some(
                     "free some space there (`df -h` and `df -i` show how much is left), then run it again".to_owned(),
                 ),
             ),
             Some(Errno::EDQUOT) => (
-                format!("your disk quota at {} is used up; nothing was changed", mount_point(path).display()),
+                format!("your disk quota at {} is used up", mount_point(path).display()),
                 Some("free some of your files there (`quota -s` shows the limit), then run it again".to_owned()),
             ),
             Some(Errno::EROFS) => (
@@ -114,6 +114,19 @@ fn temporary(target: &Path) -> PathBuf {
     let mut name = OsString::from(format!(".fleet-{}-{number}", std::process::id()));
     name.push(".tmp");
     target.with_file_name(name)
+}
+
+/// Removes the temporary files that killed processes left in `folder`. Those of live ones stay.
+pub fn sweep_temporaries(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid =
+            name.to_str().and_then(|name| name.strip_prefix(".fleet-")?.strip_suffix(".tmp")?.split('-').next());
+        let dead = pid.and_then(|pid| pid.parse().ok()).is_some_and(|pid| super::proc::identify(pid).is_none());
+        if dead {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Removes the temporary file unless it was renamed.

@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use fleet::ids::{AgentName, Digest, UnitName};
+use fleet::ids::{AgentName, Digest};
 use fleet::manifest::{Manifest, ProcessId, RunRecord};
 use fleet::plan::files::{FileChange, LinkChange};
-use fleet::plan::ledger::LedgerAgent;
 use fleet::plan::live::LiveFile;
 use fleet::plan::{self, Action, Ledger, Live, Plan, Process};
 use fleet::render::{Artifact, unit};

@@ -247,13 +247,14 @@ fn many_are_started_together_and_each_has_its_own_outcome() {
 fn what_cannot_be_read_is_an_error_and_not_an_absence() {
     let bench = Bench::new();
     let unit = bench.agent("lead", "normal");
+    bench.agent("other", "normal");
     for (text, word) in [("{\"format\":2}", "newer than this fleet"), ("{", "not a record")] {
         fs::write(bench.at("lead").join("run.json"), text).unwrap();
-        for error in [
-            bench.manager.observe(&bench.manager.fleet).unwrap_err(),
-            bench.manager.start(&unit, LONG).unwrap_err(),
-            bench.manager.stop(&unit, LONG).unwrap_err(),
-        ] {
+        // One agent's bad record says nothing of the others, and is not taken for an agent that never ran.
+        let states: Vec<_> =
+            bench.manager.observe(&bench.manager.fleet).unwrap().iter().map(|state| state.active).collect();
+        assert_eq!(states, [ActiveState::Failed, ActiveState::Inactive]);
+        for error in [bench.manager.start(&unit, LONG).unwrap_err(), bench.manager.stop(&unit, LONG).unwrap_err()] {
             assert!(error.message.contains(word), "{error}");
         }
     }

@@ -36,6 +36,9 @@ pub fn run(ui: &Ui, global: &Global, args: &Power, verb: Verb) -> Result<Exit, C
     let waves = order(global, &target, &chosen);
     let report = power::run(&target.state, &manager, &mut ledger, &waves, verb)?;
     show(ui, &report.agents, args.json);
+    if let Some((what, help)) = &report.stopped {
+        ui.note(&format!("warning: {what}\n{}", help.as_deref().unwrap_or_default()));
+    }
     let failed = report.is_partial();
     Ok(if failed { Exit::Partial } else { Exit::Ok })
 }

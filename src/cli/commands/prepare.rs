@@ -29,9 +29,14 @@ pub struct Prepared {
 
 /// Makes the plan. Mistakes of the roster are shown, and end the command.
 pub fn prepare(ui: &Ui, global: &Global, shared: &Shared) -> Result<Prepared, CliError> {
-    let facts = facts::gather()?;
+    let mut facts = facts::gather()?;
     let global = &pinned(global, &facts)?;
     let mut loaded = load::load(global, &facts)?;
+    if let Some(id) = &loaded.id
+        && target::keep_runtime_folder(id, &mut facts)?
+    {
+        loaded = load::load(global, &facts)?;
+    }
     let Some(fleet) = loaded.fleet.take() else {
         findings(ui, shared, &loaded);
         return Err(CliError::failed("the roster has mistakes; nothing was changed", ""));

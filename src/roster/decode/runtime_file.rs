@@ -5,6 +5,7 @@ use crate::ids::RuntimeName;
 use crate::manifest::{BusyInput, Delivery, Pattern, PatternKind, Region};
 use crate::roster::check::{self, Node, Value};
 use crate::roster::document;
+use crate::roster::model::Spanned;
 use crate::roster::schema::Scope;
 
 /// One agent CLI. Argument templates keep their placeholders.
@@ -23,7 +24,7 @@ pub struct RuntimeFile {
     pub trust: Vec<String>,
     /// Mode and arguments.
     pub permissions: Vec<(String, Vec<String>)>,
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, Spanned<String>)>,
     pub files: Vec<(String, String)>,
     pub patterns: Vec<Pattern>,
     pub delivery: Delivery,
@@ -55,8 +56,8 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
         prompt: words("prompt").unwrap_or_default(),
         trust: words("trust").unwrap_or_default(),
         permissions: many(node, "permissions").map(split_first).collect(),
-        env: many(node, "env").filter_map(pair).collect(),
-        files: many(node, "file").filter_map(pair).collect(),
+        env: many(node, "env").filter_map(|env| Some((env.text(0)?.value, env.text(1)?))).collect(),
+        files: files(node, diagnostics),
         patterns: patterns(node, diagnostics),
         delivery: delivery(node),
         minimum: text_of(node, "minimum"),
@@ -78,6 +79,27 @@ fn text_of(node: &Node, name: &str) -> Option<String> {
 
 fn pair(node: &Node) -> Option<(String, String)> {
     Some((node.text(0)?.value, node.text(1)?.value))
+}
+
+/// Files of fleet's own: plain names, so that none can stand anywhere else.
+fn files(node: &Node, diagnostics: &mut Diagnostics) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for child in many(node, "file") {
+        let Some(name) = child.text(0) else { continue };
+        let plain = !name.value.is_empty()
+            && name.value.len() <= 64
+            && !name.value.starts_with('.')
+            && name.value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+        let twice = found.iter().any(|(known, _)| *known == name.value);
+        if !plain || twice {
+            let message = if twice { "this file is given twice" } else { "this is not the plain name of a file" };
+            let diagnostic = Diagnostic::error(Code::BadRuntimeFile, message).at(name.span, "here");
+            diagnostics.report(diagnostic.help("write letters, digits, `.`, `-` and `_`, at most 64; no folders"));
+            continue;
+        }
+        found.extend(pair(child));
+    }
+    found
 }
 
 fn split_first(node: &Node) -> (String, Vec<String>) {

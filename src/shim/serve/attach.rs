@@ -112,10 +112,13 @@ impl Shim {
     /// Handles the frames that a viewer has sent.
     pub(super) fn viewer_input(&mut self, connection: &mut Connection, now: Instant) {
         let (frames, mut leaves) = connection.frames();
-        for frame in frames {
+        // Of many sizes in one go only the last is worth drawing.
+        let last_size = frames.iter().rposition(|frame| frame.kind == to_shim::RESIZE);
+        for (index, frame) in frames.into_iter().enumerate() {
             let Phase::Viewer(viewer) = &mut connection.phase else { return };
             match frame.kind {
                 to_shim::INPUT if viewer.writes => self.person_typed(connection, &frame.payload, now),
+                to_shim::RESIZE if last_size != Some(index) => {}
                 to_shim::RESIZE => {
                     let &[c0, c1, r0, r1] = frame.payload.as_slice() else { continue };
                     let size = Size::new(u16::from_le_bytes([c0, c1]), u16::from_le_bytes([r0, r1]));

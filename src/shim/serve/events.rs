@@ -129,7 +129,7 @@ impl Shim {
         }
         let settles = now.saturating_duration_since(self.last_output) >= QUIET;
         let settled = settles.then(|| self.settled());
-        let title = Event::Title { title: self.model.title() };
+        let title = Event::Title { title: self.shown_title() };
         let activity = Event::Activity { bytes: self.bytes };
         for connection in self.server.connections.values_mut() {
             let Phase::Subscriber(subscriber) = &mut connection.phase else { continue };

@@ -120,7 +120,7 @@ impl Shim {
             started: self.started.clone(),
             bytes: self.bytes,
             quiet_ms: u64::try_from(now.saturating_duration_since(self.last_output).as_millis()).unwrap_or(u64::MAX),
-            title: screen.title,
+            title: self.shown_title(),
             columns: size.columns,
             rows: size.rows,
             cursor: self.model.cursor(),

@@ -98,6 +98,11 @@ fn patterns(fleet: &FleetId) -> [String; 3] {
     [format!("fleet-{fleet}-*.service"), UnitName::target(fleet).to_string(), UnitName::slice(fleet).to_string()]
 }
 
+/// Whether a unit is a fleet's target.
+fn is_target(unit: &UnitName) -> bool {
+    unit.as_str().rsplit_once('.').is_some_and(|(_, kind)| kind == "target")
+}
+
 /// The unit of `fleet` that systemd calls `name`, when it is one.
 fn own_unit(fleet: &FleetId, name: &str) -> Option<UnitName> {
     let fixed = [UnitName::target(fleet), UnitName::slice(fleet)];

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::cause::Cause;
-use super::{ManagerError, ManagerKind, ServiceManager, UnitState, listed, patterns};
+use super::{ManagerError, ManagerKind, ServiceManager, UnitState, is_target, listed, patterns};
 use crate::ids::{FleetId, UnitName};
 use crate::system::process::{Finished, Invocation, ProcessError, run};
 
@@ -91,7 +91,10 @@ fn show(units: &[UnitName]) -> Result<BTreeMap<String, Shown>, ManagerError> {
 
 /// Asks for all units at once; on any failure looks which of them it concerns.
 fn change(verb: &str, units: &[UnitName], bound: Duration) -> Vec<Result<(), ManagerError>> {
-    let words = [verb, "--"].into_iter().chain(units.iter().map(UnitName::as_str));
+    // As over the bus: a target is started alone.
+    let alone = verb == "start" && units.iter().all(is_target);
+    let mode = if alone { "--job-mode=ignore-dependencies" } else { "--job-mode=replace" };
+    let words = [verb, mode, "--"].into_iter().chain(units.iter().map(UnitName::as_str));
     let (ended, message) = match systemctl(words, bound) {
         Ok(finished) if finished.status.success() => return units.iter().map(|_| Ok(())).collect(),
         Ok(finished) => (true, said(&finished)),

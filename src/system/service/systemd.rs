@@ -14,7 +14,7 @@ use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant};
 
 use super::cause::Cause;
-use super::{ManagerError, ManagerKind, ServiceManager, UnitState, listed, patterns};
+use super::{ManagerError, ManagerKind, ServiceManager, UnitState, is_target, listed, patterns};
 use crate::ids::{FleetId, UnitName};
 
 const NAME: &str = "org.freedesktop.systemd1";
@@ -125,7 +125,7 @@ impl SystemdManager {
                 // Fails for a unit that is not loaded, which then has nothing to reset.
                 let _ = self.call("ResetFailedUnit", &(unit.as_str(),)).await;
             }
-            match self.call(verb.method(), &(unit.as_str(), "replace")).await {
+            match self.call(verb.method(), &(unit.as_str(), verb.mode(unit))).await {
                 Ok(reply) => {
                     let job: OwnedObjectPath = reply.body().deserialize()?;
                     waiting.insert(job.to_string(), index);
@@ -218,6 +218,11 @@ impl Verb {
             Self::Start => "StartUnit",
             Self::Stop => "StopUnit",
         }
+    }
+
+    /// A target is started alone: what hangs on it is started by name, or is stopped on purpose.
+    fn mode(self, unit: &UnitName) -> &'static str {
+        if self == Self::Start && is_target(unit) { "ignore-dependencies" } else { "replace" }
     }
 
     fn word(self) -> &'static str {

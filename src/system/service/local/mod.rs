@@ -70,6 +70,12 @@ impl LocalManager {
         Ok(self.records(agent)?.run.map(|run| run.shim).filter(proc::is_alive))
     }
 
+    /// Whether a shim holds the agent this moment.
+    fn is_held(&self, agent: &AgentName) -> bool {
+        let Ok(file) = std::fs::File::open(self.folder(agent).join("shim.lock")) else { return false };
+        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+    }
+
     /// Waits, not for long, until no shim holds the agent. Only for the holder of `agents/<name>/lock`: a shim that
     /// started at this very moment would find its own lock taken.
     fn is_free(&self, agent: &AgentName) -> bool {
@@ -252,8 +258,15 @@ impl ServiceManager for LocalManager {
         for entry in entries {
             let name = entry.map_err(fail)?.file_name();
             let Some(agent) = name.to_str().and_then(|name| AgentName::new(name).ok()) else { continue };
-            let active = state_of(&self.records(&agent)?);
-            units.push(UnitState { unit: UnitName::agent(fleet, &agent), active, sub: String::new() });
+            let records = self.records(&agent);
+            // A record can be missing or damaged while the shim runs, and one agent's bad file says nothing of the
+            // others: its lock tells.
+            let (active, sub) = match &records {
+                Ok(records) if records.run.is_some() || !self.is_held(&agent) => (state_of(records), ""),
+                _ if self.is_held(&agent) => (ActiveState::Active, "without a record"),
+                _ => (ActiveState::Failed, "bad record"),
+            };
+            units.push(UnitState { unit: UnitName::agent(fleet, &agent), active, sub: sub.to_owned() });
         }
         units.sort_by(|a, b| a.unit.cmp(&b.unit));
         Ok(units)
