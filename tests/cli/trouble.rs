@@ -113,6 +113,71 @@ fn a_ledger_of_a_newer_fleet_or_none_at_all() {
 }
 
 #[test]
+fn a_runtime_file_cannot_write_elsewhere() {
+    let bench = Bench::with(&agent("runtime \"evil\";"));
+    fs::create_dir(bench.work.join("runtimes")).unwrap();
+    for name in ["../escaped", "/tmp/fleet-escaped", "..", "", "a/b", ".hidden"] {
+        let text = format!("runtime \"evil\" {{ program \"sh\"; file \"{name}\" \"x\"; }}");
+        fs::write(bench.work.join("runtimes/evil.kdl"), text).unwrap();
+        let said = bench.run(&["plan", "--manager=local"]);
+        assert!(said.code == 1 && said.err.contains("F0318"), "{name:?}: {}", said.all());
+    }
+}
+
+#[test]
+fn a_runtime_file_cannot_set_what_a_roster_cannot() {
+    let bench = Bench::with(&agent("runtime \"evil\";"));
+    fs::create_dir(bench.work.join("runtimes")).unwrap();
+    for (line, code) in [
+        ("env \"LD_PRELOAD\" \"/tmp/x.so\"", "F0313"),
+        ("env \"FLEET_ID\" \"x\"", "F0313"),
+        ("env \"MY_API_TOKEN\" \"value-of-a-canary\"", "F0311"),
+        ("env \"MULTI\" \"a\\nb\"", "F0207"),
+    ] {
+        fs::write(bench.work.join("runtimes/evil.kdl"), format!("runtime \"evil\" {{ program \"sh\"; {line}; }}"))
+            .unwrap();
+        let said = bench.run(&["validate"]);
+        assert!(said.code == 1 && said.err.contains(code), "{line}: {}", said.all());
+        assert!(!said.all().contains("value-of-a-canary"), "{}", said.all());
+    }
+}
+
+#[test]
+fn paths_that_are_not_text_are_refused_before_anything_is_written() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let bench = Bench::with(ROSTER);
+    let odd = bench.work.join(std::ffi::OsStr::from_bytes(b"odd-\xff"));
+    fs::create_dir(&odd).unwrap();
+    fs::write(odd.join("fleet.kdl"), ROSTER).unwrap();
+    let said = bench.finish(bench.command(&["apply", "--manager=local"]).current_dir(&odd));
+    assert!(said.code == 1 && said.err.contains("UTF-8"), "{}", said.all());
+    let said = bench.finish(bench.command(&["plan", "--manager=local"]).env("XDG_STATE_HOME", &odd));
+    assert!(said.code == 1 && said.err.contains("UTF-8"), "{}", said.all());
+    assert!(!bench.state().exists());
+}
+
+#[test]
+fn a_pipe_as_a_secret_does_not_hold_the_plan_up() {
+    let bench = Bench::with(&agent("runtime \"canary\"; secret \"S\" from=\"file:pipe\";"));
+    nix::unistd::mkfifo(&bench.work.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let said = bench.run(&["plan", "--manager=local"]);
+    assert!(said.code == 0 && said.err.contains("F0404") && said.err.contains("not a plain file"), "{}", said.all());
+}
+
+#[test]
+fn a_roster_cannot_command_the_terminal_of_its_reader() {
+    for evil in ["// \u{1b}]0;title\u{7}\n", "// \u{9b}2J\n", "// \u{202e}txet\n", "agent \"\\u{1b}[2J\" { }\n"] {
+        let bench = Bench::with(&format!("{ROSTER}{evil}nonsense\n"));
+        for arguments in [&["validate"][..], &["validate", "--json"]] {
+            let said = bench.run(arguments);
+            assert_eq!(said.code, 1, "{}", said.all());
+            let acts = |c: char| fleet::diagnostic::acts(c);
+            assert!(!said.all().contains(acts), "{:?}", said.all());
+        }
+    }
+}
+
+#[test]
 fn commands_about_a_fleet_that_is_not_there() {
     let bench = Bench::with(ROSTER);
     for command in [

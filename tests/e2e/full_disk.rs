@@ -24,7 +24,11 @@ dd if=/dev/zero of="$XDG_STATE_HOME/filler2" bs=512 >/dev/null 2>&1
 after=$(cat "$XDG_STATE_HOME"/fleet/full/agents/one/manifest.json "$XDG_STATE_HOME"/fleet/full/ledger.json | sha256sum)
 [ "$before" = "$after" ] && echo "untouched"
 "$FLEET" status >/dev/null 2>&1; echo "status $?"
+# Whoever stops agents because the disk is full must be able to.
+"$FLEET" stop one >fifth 2>&1; echo "stop $?"
+"$FLEET" status --json 2>/dev/null | grep -o '"state":"stopped"'
 rm -f "$XDG_STATE_HOME/filler" "$XDG_STATE_HOME/filler2"
+"$FLEET" start one >/dev/null 2>&1; echo "start $?"
 "$FLEET" apply >fourth 2>&1; echo "fourth $?"
 "$FLEET" plan --detailed-exitcode >/dev/null 2>&1; echo "plan $?"
 "$FLEET" destroy --yes >/dev/null 2>&1; echo "destroy $?"
@@ -51,8 +55,7 @@ fn story(who: As) {
     let said = output(&mut command, 2 * LONG);
     let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
     let file = |name: &str| std::fs::read_to_string(world.folder.join(name)).unwrap_or_default();
-    let expected =
-        "first 1\ntemporary 0\nstatus 1\nsecond 0\nthird 1\nuntouched\nstatus 0\nfourth 0\nplan 0\ndestroy 0\n";
+    let expected = "first 1\ntemporary 0\nstatus 1\nsecond 0\nthird 1\nuntouched\nstatus 0\nstop 3\n\"state\":\"stopped\"\nstart 0\nfourth 0\nplan 0\ndestroy 0\n";
     assert_eq!(text, expected, "{}\n{}\n{}", file("first"), file("third"), file("fourth"));
     for name in ["first", "third"] {
         assert!(file(name).contains("is full") && file(name).contains("help:"), "{}", file(name));

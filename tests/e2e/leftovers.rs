@@ -111,3 +111,92 @@ fn an_apply_that_comes_to_nothing_leaves_nothing() {
     assert!(text.contains("fleet-shim") && text.contains("beside"), "{text}");
     assert!(!world.state_folder().join("shop").exists());
 }
+
+/// What fleet itself stopped is not "stopped by hand", however the restart went.
+#[test]
+fn a_restart_that_fails_is_taken_up_again() {
+    for kind in [Manager::Systemd, Manager::Local] {
+        let world = World::new(As::User, kind);
+        let key = world.folder.join("key");
+        fs::write(&key, "value-of-a-canary\n").unwrap();
+        world.roster(&roster(SECRET));
+        world.apply(&[], 0);
+        world.roster(&roster(&SECRET.replace("role", "env \"A\" \"1\"; role")));
+        fs::remove_file(&key).unwrap();
+        let said = world.apply(&["--yes", "--restart=now"], 3);
+        assert!(said.contains("failed") && said.contains("key"), "{said}");
+        fs::write(&key, "value-of-a-canary\n").unwrap();
+        let said = world.apply(&[], 0);
+        assert!(said.contains("not finished"), "{said}");
+        world.wait_for_state("one", &["idle"]);
+        world.assert_nothing_to_do();
+        world.fleet(&["destroy", "--yes"], 0);
+    }
+}
+
+/// An agent that is idle now is restarted now, not when the last of the others has become idle too.
+#[test]
+fn the_idle_are_not_kept_waiting_for_the_busy() {
+    let world = World::new(As::User, Manager::Local);
+    let busy = "agent \"busy\" { role \"coder\"; runtime \"canary\" { script { busy \"1h\"; }; }; }\n";
+    world.roster(&roster(&format!("{OTHER}{busy}")));
+    world.apply(&[], 0);
+    world.wait_for_state("two", &["idle"]);
+    let (idle, other) = (world.pid("two"), world.pid("busy"));
+    let changed = format!("{OTHER}{busy}").replace("role", "env \"A\" \"1\"; role");
+    world.roster(&roster(&changed));
+    let mut apply = world.command(&["apply", "--manager=local", "--yes", "--wait=600"]);
+    let mut apply = apply.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    wait_for("the idle one is restarted while the other is waited for", || {
+        world.agent("two")["pid"].as_u64().is_some_and(|pid| pid != idle)
+    });
+    assert_eq!(world.pid("busy"), other);
+    assert!(apply.try_wait().unwrap().is_none(), "the apply did not wait for the busy one");
+    apply.kill().unwrap();
+    apply.wait().unwrap();
+    // Killed in the middle of its wait, it left nothing that the next one cannot finish.
+    world.apply(&["--yes", "--restart=now"], 0);
+    assert_ne!(world.pid("busy"), other);
+    world.assert_nothing_to_do();
+    world.fleet(&["destroy", "--yes"], 0);
+}
+
+/// Who stopped the target by hand did not ask for anything to be started.
+#[test]
+fn an_apply_starts_nobody_whom_the_target_stopped() {
+    let world = World::new(As::User, Manager::Systemd);
+    world.roster(&roster(OTHER));
+    world.apply(&[], 0);
+    let mut stop = world.manager.command("systemctl");
+    assert!(output(stop.args(["--user", "stop", "fleet-shop.target"]), LONG).status.success());
+    wait_for("the agent follows its target", || world.agent("two")["state"] == "stopped");
+    world.roster(&roster(&OTHER.replace("role", "description \"changed\"; role")));
+    world.apply(&[], 0);
+    assert_eq!(world.agent("two")["state"], "stopped", "{}", world.agent("two"));
+    world.fleet(&["start", "two"], 0);
+    assert!(world.fleet(&["start", "two"], 0).contains("runs already"));
+    world.fleet(&["destroy", "--yes"], 0);
+}
+
+/// A shell without the variable (cron, su) must not make every agent look changed.
+#[test]
+fn a_shell_without_a_runtime_folder_plans_the_same() {
+    let world = World::new(As::User, Manager::Local);
+    world.roster(&roster(OTHER));
+    world.apply(&[], 0);
+    let mut plan = world.command(&["plan", "--detailed-exitcode"]);
+    let said = output(plan.env_remove("XDG_RUNTIME_DIR"), LONG);
+    assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stdout));
+    world.fleet(&["destroy", "--yes"], 0);
+}
+
+/// The manager's queue of notifications is short (`net.unix.max_dgram_qlen`, often 10): none may be lost.
+#[test]
+fn many_agents_are_ready_at_once() {
+    let world = World::new(As::User, Manager::Systemd);
+    let many: String = (0..60).map(|n| format!("agent \"a{n}\" {{ role \"coder\"; }}\n")).collect();
+    world.roster(&roster(&many));
+    let said = world.apply(&[], 0);
+    assert!(said.contains("60 done"), "{said}");
+    world.fleet(&["destroy", "--yes"], 0);
+}

@@ -11,7 +11,7 @@ use crate::support::{Place, Shim, code};
 fn a_secret_is_masked_in_everything_that_is_kept_or_told() {
     let mut place = Place::shell(
         "seq 1 30; echo old $TOKEN; seq 1 30; printf '%s' \"${TOKEN%value}\"; sleep 0.2; printf '%s' value; \
-         printf '\\r\\n%075d%s\\r\\n' 0 $TOKEN; echo up; read a; exit 0",
+         printf '\\r\\n%075d%s\\r\\n' 0 $TOKEN; printf '\\033]0;at %s\\007' $TOKEN; echo up; read a; exit 0",
     );
     place.environment = vec![("SOURCE".to_owned(), "a-secret-value".to_owned())];
     place.manifest["launch"]["secrets"] =
@@ -23,6 +23,9 @@ fn a_secret_is_masked_in_everything_that_is_kept_or_told() {
     assert!(screen.contains("***") && !screen.contains("secret"), "{screen}");
     let scrollback = shim.ask("scrollback", &json!({"lines": 100})).to_string();
     assert!(scrollback.contains("old ***"), "{scrollback}");
+    for verb in ["screen", "status"] {
+        assert_eq!(shim.ask(verb, &json!({}))["title"], "at ***", "{verb}");
+    }
     // On its way over the line's end.
     assert!(!screen.contains("-value"), "{screen}");
     let mut viewer = shim.attach("rw", 80, 24);
@@ -31,7 +34,7 @@ fn a_secret_is_masked_in_everything_that_is_kept_or_told() {
     for file in ["log", "last-screen", "exit.json"] {
         assert!(!place.read(file).contains("secret"), "{file}");
     }
-    assert_eq!(place.read("log").matches("***").count(), 3);
+    assert_eq!(place.read("log").matches("***").count(), 4);
 }
 
 #[test]
