@@ -154,6 +154,9 @@ fn at_rest(
             let how = exit.map_or("no record".to_owned(), ending);
             (format!("it failed ({how}); systemd starts it again after its delay"), false)
         }
+        _ if live.pending.contains(name) => {
+            ("it was to be started, and that was not finished: `fleet apply` goes on".to_owned(), false)
+        }
         (Desired::Running, None) if unit == Some(ActiveState::Failed) => {
             (format!("it failed without a record; its shim's last words are in {}", words.display()), false)
         }

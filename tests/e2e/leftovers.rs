@@ -125,6 +125,7 @@ fn a_restart_that_fails_is_taken_up_again() {
         fs::remove_file(&key).unwrap();
         let said = world.apply(&["--yes", "--restart=now"], 3);
         assert!(said.contains("failed") && said.contains("key"), "{said}");
+        assert_eq!(world.agent("one")["healthy"], false, "{}", world.agent("one"));
         fs::write(&key, "value-of-a-canary\n").unwrap();
         let said = world.apply(&[], 0);
         assert!(said.contains("not finished"), "{said}");
