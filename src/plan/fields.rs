@@ -3,7 +3,11 @@
 //! Every field of [`Launch`] and [`Policy`] is taken apart here by name, so a new one does not compile until somebody
 //! has given it a class.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+
+use crate::ids::Digest;
 
 use crate::manifest::{
     Launch, Limits, LogPolicy, Manifest, Policy, RestartPolicy, RestartWhen, SecretDelivery, SecretRef, SecretSource,
@@ -82,7 +86,16 @@ pub fn launch(old: &Launch, new: &Launch) -> Vec<FieldChange> {
     }
     sink.put("secrets", class, secret_words(secrets), secret_words(&new.secrets));
     sink.opaque("role text", class, *role_digest == new.role_digest);
-    sink.opaque("runtime files", class, *files == new.files);
+    let script = |files: &BTreeMap<String, Digest>| files.get("script.json").cloned();
+    let others = |files: &BTreeMap<String, Digest>| {
+        files
+            .iter()
+            .filter(|(name, _)| *name != "script.json")
+            .map(|(name, digest)| (name.clone(), digest.clone()))
+            .collect::<Vec<_>>()
+    };
+    sink.opaque("script", class, script(files) == script(&new.files));
+    sink.opaque("runtime files", class, others(files) == others(&new.files));
     sink.put("scrollback", class, Some(terminal.scrollback.to_string()), Some(new.terminal.scrollback.to_string()));
     let size = |t: &crate::manifest::Terminal| Some(format!("{}x{} {}", t.columns, t.rows, t.term));
     sink.put("terminal", class, size(terminal), size(&new.terminal));
