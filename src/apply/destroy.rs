@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::ApplyError;
 use super::effects::{change_links, stop_timeout, write};
 use super::managers::Chosen;
-use super::state::State;
+use super::state::{NoteKind, State};
 use crate::ids::{AgentName, UnitName};
 use crate::plan::Ledger;
 use crate::plan::destroy::Destruction;
@@ -76,6 +76,10 @@ fn stop(
     let names: Vec<&AgentName> = ledger.agents.keys().collect();
     if !destruction.stops.is_empty() {
         progress("stopping the agents");
+    }
+    for name in &destruction.stops {
+        // Whoever applies after a destroy that was killed gets the whole fleet back. A full disk must not stop a destroy.
+        let _ = state.note_pending(name, NoteKind::Unfinished, "it was being destroyed");
     }
     let timeout = names.iter().map(|name| stop_timeout(state.manifest(name).as_ref())).max();
     let mut units: Vec<UnitName> = names.iter().map(|name| UnitName::agent(&state.fleet, name)).collect();

@@ -8,7 +8,7 @@ use super::effects::{change_links, stop_timeout, write};
 use super::idle::{self, Options};
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
-use super::state::State;
+use super::state::{NoteKind, State};
 use super::words::Words;
 use super::{ApplyError, binaries, observe, verify};
 use crate::ids::{AgentName, UnitName};
@@ -135,6 +135,12 @@ impl Apply<'_> {
     fn stop_removed(&self, plan: &Plan, report: &mut Report) {
         let names: Vec<&AgentName> =
             plan.removed().filter(|agent| agent.process == Process::Stop).map(|agent| &agent.name).collect();
+        for name in &names {
+            // Put back into the roster after a crash, it is an agent that was not stopped by hand.
+            if let Err(error) = self.state.note_pending(name, NoteKind::Unfinished, "it was being removed") {
+                report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() });
+            }
+        }
         self.stop(&names, report);
     }
 
@@ -171,6 +177,7 @@ impl Apply<'_> {
             match result {
                 Ok(()) if agent.action == Action::Remove => {
                     let _ = self.state.clear_runtime(&agent.name);
+                    let _ = fs::remove_file_if_present(&self.state.pending_path(&agent.name));
                     report.put(&agent.name, Outcome::Done("removed".to_owned()));
                     // A link that stays is found again by the next plan.
                     let _ = change_links(&agent.links, &mut BTreeMap::new());
@@ -251,6 +258,9 @@ impl Apply<'_> {
     }
 
     fn processes(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
+        for agent in plan.agents.iter().filter(|agent| !agent.pending && agent.process != Process::Restart) {
+            self.state.strike_restart(&agent.name);
+        }
         for agent in plan.agents.iter().filter(|agent| agent.process == Process::Live) {
             if !report.has_failed(&agent.name) {
                 self.tell(&agent.name, report);
@@ -271,17 +281,24 @@ impl Apply<'_> {
             .map(|agent| agent.name.clone())
             .collect();
         for wave in waves::waves(self.fleet, &starts) {
-            self.start_wave(&wave, false, report);
+            // One that is on its way out is waited for.
+            let ending =
+                |name: &AgentName| plan.agents.iter().any(|agent| agent.name == *name && agent.running && !moving);
+            let (stopping, resting): (Vec<_>, Vec<_>) = wave.into_iter().partition(ending);
+            self.start_wave(&stopping, true, report);
+            self.start_wave(&resting, false, report);
         }
         if !moving {
             let names: Vec<&AgentName> = restarts.iter().map(|agent| &agent.name).collect();
             // Each is restarted in the moment it is seen idle: a minute later it may be at work again.
             let later = idle::each_idle(self.state, &names, self.options, self.progress, &mut |idle| {
-                let batch: Vec<AgentName> = idle.iter().map(|name| (*name).clone()).collect();
-                self.start_wave(&batch, true, report);
+                let batch: BTreeSet<AgentName> = idle.iter().map(|name| (*name).clone()).collect();
+                for wave in waves::waves(self.fleet, &batch) {
+                    self.start_wave(&wave, true, report);
+                }
             });
             for (name, why) in later {
-                match self.state.note_pending(name, &why) {
+                match self.state.note_pending(name, NoteKind::Restart, &why) {
                     Ok(()) => report.put(name, Outcome::Pending(why)),
                     Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
                 }
@@ -315,7 +332,7 @@ impl Apply<'_> {
         let mut locks = Vec::new();
         let mut held: Vec<&AgentName> = Vec::new();
         for name in wave {
-            let noted = self.state.note_pending(name, "it is being started");
+            let noted = self.state.note_pending(name, NoteKind::Unfinished, "it is being started");
             match noted.and_then(|()| self.state.lock_agent(name, "fleet apply")) {
                 Ok(lock) => {
                     locks.push(lock);

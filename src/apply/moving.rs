@@ -4,6 +4,7 @@ use super::ApplyError;
 use super::execute::{Apply, START_TIMEOUT};
 use super::idle;
 use super::outcome::Report;
+use super::state::NoteKind;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::{Ledger, Plan, Process};
 use crate::system::service::ManagerKind;
@@ -32,7 +33,7 @@ impl Apply<'_> {
         let moving: Vec<&AgentName> =
             plan.agents.iter().filter(|agent| agent.process == Process::Restart).map(|agent| &agent.name).collect();
         for name in &moving {
-            self.state.note_pending(name, "it moves to the other service manager")?;
+            self.state.note_pending(name, NoteKind::Unfinished, "it moves to the other service manager")?;
         }
         self.stop(&moving, report);
         if old.manager.kind() == ManagerKind::Systemd {

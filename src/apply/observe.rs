@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 
 use super::ApplyError;
 use super::binaries;
-use super::state::State;
+use super::state::{NoteKind, State};
 use crate::ids::{AgentName, Digest};
 use crate::plan::live::{Live, LiveFile, LiveUnit};
 use crate::plan::{Desired, Ledger};
 use crate::render::{Artifact, unit};
+use crate::shim::client;
 use crate::system::proc;
 use crate::system::service::ServiceManager;
 
 /// Largest file that is compared, in bytes; a larger one is not fleet's.
 const FILE_CAP: u64 = 8 << 20;
+/// Longest wait for shims that may be stopping.
+const ANSWER: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Looks at everything `artifacts` and `ledger` name.
 ///
@@ -73,11 +76,27 @@ pub fn observe(
         if let Some(manifest) = state.manifest(&name) {
             live.manifests.insert(name.clone(), manifest);
         }
-        if state.pending_path(&name).is_file() {
-            live.pending.insert(name);
+        match state.note(&name) {
+            Some(NoteKind::Restart) => drop(live.pending.insert(name)),
+            Some(NoteKind::Unfinished) => drop(live.unfinished.insert(name)),
+            None => {}
         }
     }
+    live.stopping = stopping(state, &live);
     Ok(live)
+}
+
+/// Which agents, of those that somebody left half-way, are still on their way out.
+fn stopping(state: &State, live: &Live) -> BTreeSet<AgentName> {
+    let asked: Vec<&AgentName> = live.unfinished.iter().filter(|name| live.is_running(name)).collect();
+    let sockets: Vec<PathBuf> = asked.iter().map(|name| state.paths.socket(name)).collect();
+    let answers = client::status_all(&sockets, ANSWER);
+    let on_their_way = asked.into_iter().zip(answers).filter(|(_, answer)| match answer {
+        Ok(status) => status.stopping,
+        // A shim that has closed its socket has nothing left to do.
+        Err(error) => error.has_ended(),
+    });
+    on_their_way.map(|(name, _)| name.clone()).collect()
 }
 
 /// When this machine booted.

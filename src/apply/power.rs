@@ -6,7 +6,7 @@ use super::ApplyError;
 use super::effects::{change_links, stop_timeout};
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
-use super::state::State;
+use super::state::{NoteKind, State};
 use super::words::Words;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::files::LinkChange;
@@ -69,6 +69,13 @@ pub fn run(
         // The wish is written before it is carried out: a crash in between leaves the machine to be brought along by
         // the next apply, never an agent that comes back although it was stopped.
         for name in wave {
+            // A stop strikes out whatever start is left over; the others note theirs until the agent runs.
+            match verb {
+                Verb::Stop => drop(fs::remove_file_if_present(&state.pending_path(name))?),
+                Verb::Start | Verb::Restart => {
+                    state.note_pending(name, NoteKind::Unfinished, "it is being started")?;
+                }
+            }
             want(state, chosen, ledger, name, verb)?;
         }
         match state.save(ledger) {
@@ -108,12 +115,7 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
     let mut locks = Vec::new();
     let mut names: Vec<&AgentName> = Vec::new();
     for name in wave {
-        // A stop strikes out whatever start is left over; the others note theirs until the agent runs.
-        let noted = match verb {
-            Verb::Stop => fs::remove_file_if_present(&state.pending_path(name)).map(drop).map_err(ApplyError::from),
-            Verb::Start | Verb::Restart => state.note_pending(name, "it is being started"),
-        };
-        match noted.and_then(|()| state.lock_agent(name, verb.word())) {
+        match state.lock_agent(name, verb.word()) {
             Ok(lock) => {
                 locks.push(lock);
                 names.push(name);

@@ -19,6 +19,16 @@ const RECORD_CAP: u64 = 4 << 20;
 /// Generations kept.
 const GENERATIONS: usize = 10;
 
+/// What a note in `pending/` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoteKind {
+    /// A restart waits for a quiet moment. The agent goes on, and what becomes of it is its own affair.
+    Restart,
+    /// A start, restart or removal was begun. Whoever finds it finishes it.
+    Unfinished,
+}
+
 /// The state folder of one fleet.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -149,11 +159,30 @@ impl State {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn note_pending(&self, agent: &AgentName, why: &str) -> Result<(), ApplyError> {
+    pub fn note_pending(&self, agent: &AgentName, kind: NoteKind, why: &str) -> Result<(), ApplyError> {
         let path = self.pending_path(agent);
-        let text = serde_json::json!({ "format": crate::manifest::FORMAT, "agent": agent, "reason": why });
+        let text =
+            serde_json::json!({ "format": crate::manifest::FORMAT, "agent": agent, "kind": kind, "reason": why });
         fs::ensure_private_dir(&self.paths.state.join("pending"))?;
         Ok(fs::write_atomic(&path, format!("{text}\n").as_bytes(), 0o600)?)
+    }
+
+    /// What an earlier command left to be done for the agent.
+    #[must_use]
+    pub fn note(&self, agent: &AgentName) -> Option<NoteKind> {
+        #[derive(serde::Deserialize)]
+        struct Note {
+            kind: NoteKind,
+        }
+        let bytes = fs::read_optional(&self.pending_path(agent), RECORD_CAP).ok()??;
+        serde_json::from_slice::<Note>(&bytes).ok().map(|note| note.kind)
+    }
+
+    /// Strikes out a restart that was left for later and is not needed any more.
+    pub fn strike_restart(&self, agent: &AgentName) {
+        if self.note(agent) == Some(NoteKind::Restart) {
+            let _ = fs::remove_file_if_present(&self.pending_path(agent));
+        }
     }
 
     /// Removes the records of earlier runs.

@@ -154,7 +154,7 @@ fn at_rest(
             let how = exit.map_or("no record".to_owned(), ending);
             (format!("it failed ({how}); systemd starts it again after its delay"), false)
         }
-        _ if live.pending.contains(name) => {
+        _ if live.unfinished.contains(name) => {
             ("it was to be started, and that was not finished: `fleet apply` goes on".to_owned(), false)
         }
         (Desired::Running, None) if unit == Some(ActiveState::Failed) => {

@@ -40,6 +40,6 @@ impl Words {
         file.take(EXCERPT).read_to_end(&mut bytes).ok()?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let last = text.lines().rev().find(|line| !line.trim().is_empty())?;
-        Some(last.trim().chars().filter(|c| !c.is_control()).collect())
+        Some(last.trim().chars().filter(|c| !crate::diagnostic::acts(*c)).collect())
     }
 }

@@ -33,6 +33,15 @@ pub fn find(global: &Global) -> Result<Target, CliError> {
     open(&id, &facts)
 }
 
+/// The state of a fleet that has a folder and no ledger: what a killed destroy, or a killed first apply, leaves.
+pub fn without_ledger(global: &Global) -> Result<Option<State>, CliError> {
+    let facts = facts::gather()?;
+    let Ok(id) = id(global, &facts) else { return Ok(None) };
+    let state = State::new(id.clone(), Paths::new(&id, &facts));
+    let left = state.paths.state.is_dir() && state.ledger()?.is_none();
+    Ok(left.then_some(state))
+}
+
 /// The applied fleet called `text`.
 pub fn applied(text: &str, facts: &HostFacts) -> Result<Target, CliError> {
     open(&parse(text)?, facts)

@@ -40,7 +40,9 @@ pub(super) fn plan(
     let pending = running && restarts && live.pending.contains(&agent.name) && files.is_empty();
     let moves = ledger.manager != manager && known.is_some();
     let Verdict { process, reason, note } = if running {
-        if moves {
+        if live.stopping.contains(&agent.name) && desired == Desired::Running {
+            Verdict::act(Process::Start, "it is stopping, and is started again when it has ended")
+        } else if moves {
             Verdict::act(Process::Restart, "it moves to the other service manager")
         } else if pending {
             Verdict::note(
@@ -124,7 +126,7 @@ fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: b
         return start("new".to_owned());
     }
     // Whoever starts or restarts an agent notes it first and strikes the note out when it runs.
-    if live.pending.contains(&agent.name) {
+    if live.unfinished.contains(&agent.name) {
         return start("it was to be started, and that was not finished".to_owned());
     }
     if live.is_backing_off(&agent.name) {

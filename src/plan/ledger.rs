@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::FileChange;
+use super::files::{FileChange, LinkChange};
 use super::{Action, Plan};
 use crate::ids::{AgentName, Digest, FleetId, UnitName};
 use crate::render::{Artifact, Owner};
@@ -30,7 +30,7 @@ pub struct Ledger {
     pub links: BTreeMap<PathBuf, PathBuf>,
     /// Digests an apply was about to write. After a crash, such a file is known to be fleet's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub expected: BTreeMap<PathBuf, Digest>,
+    pub expected: BTreeMap<PathBuf, Vec<Digest>>,
     /// Units were about to change and the manager has not read them again yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reload_due: bool,
@@ -80,8 +80,20 @@ impl Ledger {
         let writes = plan.files.iter().chain(plan.agents.iter().flat_map(|agent| &agent.files));
         for change in writes {
             if let FileChange::Write { artifact, .. } = change {
-                self.expected.insert(artifact.path.clone(), artifact.digest.clone());
+                // All that was ever announced: of two applies that were killed, either may have written the file.
+                let announced = self.expected.entry(artifact.path.clone()).or_default();
+                if !announced.contains(&artifact.digest) {
+                    announced.push(artifact.digest.clone());
+                }
             }
+        }
+        for change in &plan.files {
+            if let FileChange::Write { artifact, .. } = change {
+                self.files.entry(artifact.path.clone()).or_insert_with(|| artifact.digest.clone());
+            }
+        }
+        for change in &plan.links {
+            own_link(&mut self.links, change);
         }
         self.reload_due |= plan.reload;
         for agent in plan.agents.iter().filter(|agent| agent.action == Action::Add) {
@@ -93,6 +105,18 @@ impl Ledger {
                 files: BTreeMap::new(),
                 links: BTreeMap::new(),
             });
+        }
+        for agent in &plan.agents {
+            let Some(entry) = self.agents.get_mut(&agent.name) else { continue };
+            for change in &agent.files {
+                if let FileChange::Write { artifact, .. } = change {
+                    // A new file is its agent's from now on, so that a removal finds it whatever happens in between.
+                    entry.files.entry(artifact.path.clone()).or_insert_with(|| artifact.digest.clone());
+                }
+            }
+            for change in &agent.links {
+                own_link(&mut entry.links, change);
+            }
         }
     }
 
@@ -118,7 +142,7 @@ impl Ledger {
     /// Whether `digest` at `path` is something fleet wrote or was about to write.
     #[must_use]
     pub fn wrote(&self, path: &Path, known: Option<&Digest>, digest: &Digest) -> bool {
-        known == Some(digest) || self.expected.get(path) == Some(digest)
+        known == Some(digest) || self.expected.get(path).is_some_and(|announced| announced.contains(digest))
     }
 
     /// Reads a ledger file.
@@ -148,6 +172,13 @@ impl Ledger {
     pub fn text(&self) -> String {
         // Paths are UTF-8: the command line refuses others before anything is resolved.
         serde_json::to_string_pretty(self).expect("a ledger of UTF-8 paths always serialises") + "\n"
+    }
+}
+
+/// A link that is about to be written is owned before it stands.
+fn own_link(links: &mut BTreeMap<PathBuf, PathBuf>, change: &LinkChange) {
+    if let LinkChange::Write { path, to } = change {
+        links.insert(path.clone(), to.clone());
     }
 }
 

@@ -26,8 +26,12 @@ pub struct Live {
     pub exits: BTreeMap<AgentName, ExitRecord>,
     /// Manifests on disk.
     pub manifests: BTreeMap<AgentName, Manifest>,
-    /// Agents with a restart left over from an earlier apply.
+    /// Agents whose restart an earlier apply left for later.
     pub pending: BTreeSet<AgentName>,
+    /// Agents that somebody began to start, restart or remove, and did not finish.
+    pub unfinished: BTreeSet<AgentName>,
+    /// Of those, the ones whose shim is still stopping.
+    pub stopping: BTreeSet<AgentName>,
     /// Names of the copies in `bin/` that differ from the running fleet's binaries.
     pub stale_binaries: Vec<String>,
 }

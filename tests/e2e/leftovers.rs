@@ -202,3 +202,49 @@ fn many_agents_are_ready_at_once() {
     assert!(said.contains("60 done"), "{said}");
     world.fleet(&["destroy", "--yes"], 0);
 }
+
+/// A restart that waits is no wish to start an agent that has ended by itself.
+#[test]
+fn a_pending_restart_does_not_wake_the_finished() {
+    let world = World::new(As::User, Manager::Local);
+    let agent = |colour: &str| {
+        format!(
+            "agent \"two\" {{ role \"coder\"; env \"A\" \"{colour}\"; runtime \"canary\" {{ script {{ wait; busy \"1s\"; exit 0; }}; }}; }}\n"
+        )
+    };
+    world.roster(&roster(&agent("red")));
+    world.apply(&[], 0);
+    world.wait_for_state("two", &["idle"]);
+    world.roster(&roster(&agent("blue")));
+    world.apply(&["--restart=never"], 0);
+    world.fleet(&["send", "two", "that is all"], 0);
+    wait_for("it has finished", || world.agent("two")["reason"].as_str().unwrap().contains("finished"));
+    world.assert_nothing_to_do();
+    world.apply(&[], 0);
+    assert_eq!(world.agent("two")["state"], "stopped", "a finished agent was started");
+    world.fleet(&["destroy", "--yes"], 0);
+}
+
+/// Killed while the agents it restarts are stopping, it leaves work that the next apply finds, also at that very moment.
+#[test]
+fn a_restart_killed_while_agents_stop_is_finished_by_the_next_apply() {
+    for kind in [Manager::Systemd, Manager::Local] {
+        let world = World::new(As::User, kind);
+        let stubborn = "agent \"two\" { role \"coder\"; stop-timeout \"3s\"; runtime \"canary\" { script { ignore \"TERM\"; print \"deaf\"; hang; }; }; }\n";
+        world.roster(&roster(stubborn));
+        world.apply(&[], 0);
+        wait_for("it ignores the signal", || world.fleet(&["screen", "two"], 0).contains("deaf"));
+        let before = world.pid("two");
+        let mut restart = world.command(&["restart", "two"]);
+        let mut restart = restart.stdout(std::process::Stdio::null()).spawn().unwrap();
+        world.wait_for_state("two", &["stopping"]);
+        restart.kill().unwrap();
+        restart.wait().unwrap();
+        world.apply(&[], 0);
+        wait_for("it runs again", || world.agent("two")["pid"].as_u64().is_some_and(|pid| pid != before));
+        wait_for("it is not on its way out", || world.agent("two")["state"] != "stopping");
+        world.assert_nothing_to_do();
+        assert_ne!(world.pid("two"), before);
+        world.fleet(&["destroy", "--yes"], 0);
+    }
+}

@@ -62,6 +62,36 @@ proptest! {
         }
     }
 
+    /// Any number of applies, of any rosters, each cut off anywhere: the last one that gets to the end leaves exactly its
+    /// own files, and an almost empty roster after it leaves nothing of the others.
+    #[test]
+    fn crashes_in_a_row_leave_nothing_behind(
+        cut in prop::collection::vec((roster(), 0usize..40), 1..5),
+        last in roster(),
+        kind in kind(),
+    ) {
+        let mut machine = Machine::new(kind);
+        for (text, effects) in &cut {
+            let target = machine.compile(text);
+            prop_assert!(machine.plan(&target).conflicts.is_empty(), "fleet's own files look like somebody else's");
+            machine.apply(&target, *effects);
+        }
+        for text in [last.as_str(), "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"z\" { role \"coder\"; runtime \"canary\"; }\n"] {
+            let target = machine.compile(text);
+            prop_assert!(machine.apply(&target, usize::MAX));
+            prop_assert!(machine.is_at(&target));
+            let own: std::collections::BTreeSet<_> = target.artifacts.iter().map(|artifact| &artifact.path).collect();
+            let left: Vec<_> = machine.live.files.keys().filter(|path| !own.contains(path)).collect();
+            prop_assert!(left.is_empty(), "orphans: {left:?}");
+            let agents: Vec<_> = target.fleet.agents.iter().map(|agent| format!("fleet-shop-{}.service", agent.name)).collect();
+            let strays = machine.live.links.keys().filter(|path| {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                name != "fleet-shop.target" && !agents.contains(&name)
+            });
+            prop_assert_eq!(strays.count(), 0);
+        }
+    }
+
     /// Who is interrupted is exactly who the plan named.
     #[test]
     fn the_unchanged_are_not_touched(before in roster(), after in roster(), kind in kind()) {

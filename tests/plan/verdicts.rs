@@ -73,9 +73,26 @@ fn an_agent_that_vanished_is_started_whatever_an_older_record_says() {
 fn a_restart_that_was_interrupted_is_finished() {
     let mut machine = applied();
     ended(&mut machine, Some(143), None, true);
-    machine.live.pending.insert(one());
-    let plan = plan(&machine, ROSTER);
-    assert_eq!((plan.agents[0].process, plan.interrupted().count()), (Process::Start, 0));
+    machine.live.unfinished.insert(one());
+    let plan_now = plan(&machine, ROSTER);
+    assert_eq!((plan_now.agents[0].process, plan_now.interrupted().count()), (Process::Start, 0));
+    // While its shim is still on its way out, too.
+    let mut machine = applied();
+    machine.live.unfinished.insert(one());
+    assert!(plan(&machine, ROSTER).is_empty(), "it runs: only the note is left over");
+    machine.live.stopping.insert(one());
+    assert_eq!(plan(&machine, ROSTER).agents[0].process, Process::Start);
+}
+
+/// A restart that waits says nothing about an agent that has ended by itself meanwhile.
+#[test]
+fn a_restart_left_for_later_starts_nobody() {
+    for (code, stopped) in [(Some(0), false), (Some(143), true)] {
+        let mut machine = applied();
+        ended(&mut machine, code, None, stopped);
+        machine.live.pending.insert(one());
+        assert!(plan(&machine, ROSTER).is_empty(), "{code:?}");
+    }
 }
 
 /// An apply that died between writing units and the reload leaves one thing to do.

@@ -12,6 +12,13 @@ use crate::plan::show::{plural, tilde};
 
 pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
     let home = facts::gather()?.home;
+    if let Some(left) = target::without_ledger(global)? {
+        let lock = left.lock("fleet destroy")?;
+        drop(lock);
+        destroy::remove_traces(&left);
+        ui.out(&format!("Fleet {} is gone: removed what an interrupted command had left.", left.fleet));
+        return Ok(Exit::Ok);
+    }
     let target = target::find(global)?;
     let lock = target.state.lock("fleet destroy")?;
     let manager = target.manager()?;

@@ -60,14 +60,20 @@ impl LocalManager {
         })
     }
 
-    fn records(&self, agent: &AgentName) -> Result<Records, ManagerError> {
+    /// What the records say. One that is damaged counts as absent: whether a shim lives is told by its lock.
+    fn records(&self, agent: &AgentName) -> Records {
         let folder = self.folder(agent);
-        Ok(Records { run: record(&folder.join("run.json"))?, exit: record(&folder.join("exit.json"))? })
+        Records { run: record(&folder.join("run.json")), exit: record(&folder.join("exit.json")) }
     }
 
-    /// The live shim of `agent`.
-    fn running(&self, agent: &AgentName) -> Result<Option<ProcessId>, ManagerError> {
-        Ok(self.records(agent)?.run.map(|run| run.shim).filter(proc::is_alive))
+    /// The live shim of `agent`: the one its record names, or, without a good record, the one that holds its lock.
+    fn running(&self, agent: &AgentName) -> Option<ProcessId> {
+        let recorded = self.records(agent).run.map(|run| run.shim).filter(proc::is_alive);
+        recorded.or_else(|| {
+            let pid =
+                self.is_held(agent).then(|| std::fs::read_to_string(self.folder(agent).join("shim.lock")).ok())??;
+            proc::identify(pid.trim().parse().ok()?)
+        })
     }
 
     /// Whether a shim holds the agent this moment.
@@ -96,7 +102,7 @@ impl LocalManager {
     /// Sends SIGTERM to the live shim of `unit`, if there is one.
     fn ask_to_stop(&self, unit: &UnitName, all: &proc::Table) -> Result<Option<Stopping>, ManagerError> {
         let agent = self.agent("stop", unit)?;
-        let Some(shim) = self.running(&agent)? else {
+        let Some(shim) = self.running(&agent) else {
             if self.is_free(&agent) {
                 return Ok(None);
             }
@@ -143,32 +149,15 @@ impl Stopping {
     }
 }
 
-/// Reads a JSON record. One from a newer fleet, or that is no record at all, is an error and not an absence: an agent
-/// may be running behind it.
-fn record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ManagerError> {
+/// Reads a JSON record of this format. Anything else is no record: the shim's lock tells whether an agent runs.
+fn record<T: DeserializeOwned>(path: &Path) -> Option<T> {
     #[derive(serde::Deserialize)]
     struct Head {
         format: u32,
     }
-    let action = || format!("read {}", path.display());
-    let bad = |message: String| {
-        ManagerError::new(
-            action(),
-            message,
-            format!("if no agent runs there (`ps -ef | grep fleet-shim`), remove {}", path.display()),
-        )
-    };
-    let bytes = fs::read_optional(path, RECORD_CAP).map_err(|error| ManagerError {
-        action: action(),
-        message: error.message,
-        help: error.help,
-    })?;
-    let Some(bytes) = bytes else { return Ok(None) };
-    let head: Head = serde_json::from_slice(&bytes).map_err(|error| bad(format!("it is not a record: {error}")))?;
-    if head.format > FORMAT {
-        return Err(bad(format!("format {} is newer than this fleet, which reads up to {FORMAT}", head.format)));
-    }
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| bad(format!("it is not a record: {error}")))
+    let bytes = fs::read_optional(path, RECORD_CAP).ok()??;
+    let head: Head = serde_json::from_slice(&bytes).ok()?;
+    (head.format <= FORMAT).then(|| serde_json::from_slice(&bytes).ok())?
 }
 
 /// What the records mean.
@@ -258,15 +247,9 @@ impl ServiceManager for LocalManager {
         for entry in entries {
             let name = entry.map_err(fail)?.file_name();
             let Some(agent) = name.to_str().and_then(|name| AgentName::new(name).ok()) else { continue };
-            let records = self.records(&agent);
-            // A record can be missing or damaged while the shim runs, and one agent's bad file says nothing of the
-            // others: its lock tells.
-            let (active, sub) = match &records {
-                Ok(records) if records.run.is_some() || !self.is_held(&agent) => (state_of(records), ""),
-                _ if self.is_held(&agent) => (ActiveState::Active, "without a record"),
-                _ => (ActiveState::Failed, "bad record"),
-            };
-            units.push(UnitState { unit: UnitName::agent(fleet, &agent), active, sub: sub.to_owned() });
+            let active =
+                if self.running(&agent).is_some() { ActiveState::Active } else { state_of(&self.records(&agent)) };
+            units.push(UnitState { unit: UnitName::agent(fleet, &agent), active, sub: String::new() });
         }
         units.sort_by(|a, b| a.unit.cmp(&b.unit));
         Ok(units)

@@ -116,7 +116,7 @@ fn spawn<'a>(
     index: usize,
 ) -> Result<Option<Starting<'a>>, ManagerError> {
     let agent = manager.agent("start", unit)?;
-    if manager.running(&agent)?.is_some() {
+    if manager.running(&agent).is_some() {
         return Ok(None);
     }
     // One that goes on would end the new one at once; then the new one's own words say so.
