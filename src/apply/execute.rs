@@ -235,8 +235,8 @@ impl Apply<'_> {
         }
     }
 
-    /// The target is what a boot, and `systemctl --user stop`, act on. It is started before its links are written, so
-    /// that starting it starts no agent by itself.
+    /// The target is what a boot, and `systemctl --user stop`, act on. A manager starts it alone, so that starting it
+    /// starts no agent.
     fn start_target(&self, ledger: &Ledger, report: &mut Report) {
         if self.chosen.manager.kind() != ManagerKind::Systemd || !observe::wants_running(ledger) {
             return;

@@ -1,21 +1,17 @@
 //! `start`, `stop` and `restart`: the desired state by hand.
 
-use std::time::Duration;
-
 use super::ApplyError;
 use super::effects::{change_links, stop_timeout};
+use super::execute::START_TIMEOUT;
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::{NoteKind, State};
 use super::words::Words;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::files::LinkChange;
-use crate::plan::{Desired, Ledger};
+use crate::plan::{Desired, Ledger, link_to};
 use crate::system::fs;
 use crate::system::service::ManagerKind;
-
-/// Longest wait for one unit to come up.
-const START_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +98,7 @@ fn want(state: &State, chosen: &Chosen, ledger: &mut Ledger, name: &AgentName, v
         let unit = UnitName::agent(&state.fleet, name);
         let path = state.paths.wants(UnitName::target(&state.fleet).as_str(), &unit);
         let change = if entry.desired == Desired::Running && autostart {
-            LinkChange::Write { path, to: std::path::PathBuf::from("..").join(unit.as_str()) }
+            LinkChange::Write { path, to: link_to(&unit) }
         } else {
             LinkChange::Remove { path }
         };

@@ -236,7 +236,8 @@ fn fleet_links(fleet: &Fleet, manager: ManagerKind) -> Vec<(PathBuf, PathBuf)> {
 }
 
 /// What a `.wants` link of `unit` points to: a relative name, so that a moved home breaks nothing.
-fn link_to(unit: &UnitName) -> PathBuf {
+#[must_use]
+pub fn link_to(unit: &UnitName) -> PathBuf {
     PathBuf::from("..").join(unit.as_str())
 }
 
