@@ -177,7 +177,6 @@ impl Apply<'_> {
             match result {
                 Ok(()) if agent.action == Action::Remove => {
                     let _ = self.state.clear_runtime(&agent.name);
-                    let _ = fs::remove_file_if_present(&self.state.pending_path(&agent.name));
                     report.put(&agent.name, Outcome::Done("removed".to_owned()));
                     // A link that stays is found again by the next plan.
                     let _ = change_links(&agent.links, &mut BTreeMap::new());
@@ -190,6 +189,10 @@ impl Apply<'_> {
                 }
             }
             self.state.save(ledger)?;
+            if agent.action == Action::Remove && !report.has_failed(&agent.name) {
+                // Only now: until the ledger has let the agent go, the note tells what happened to it.
+                let _ = fs::remove_file_if_present(&self.state.pending_path(&agent.name));
+            }
         }
         let mut files = std::mem::take(&mut ledger.files);
         let result = plan.files.iter().try_for_each(|change| write(change, &mut files));

@@ -147,10 +147,16 @@ impl State {
     pub fn sweep(&self) {
         let agents = self.paths.state.join("agents");
         let folders = std::fs::read_dir(&agents).into_iter().flatten().flatten().map(|entry| entry.path());
-        for folder in
-            folders.chain([self.paths.state.clone(), self.paths.state.join("pending"), self.paths.units.clone()])
-        {
+        let own = [self.paths.state.clone(), self.paths.state.join("pending"), self.paths.units.clone()];
+        for folder in folders.chain(own) {
             fs::sweep_temporaries(&folder);
+        }
+        let target = crate::ids::UnitName::target(&self.fleet);
+        for parent in ["default.target", target.as_str()] {
+            let folder = self.paths.units.join(format!("{parent}.wants"));
+            fs::sweep_temporaries(&folder);
+            // As with the last link that is removed: an empty folder is nobody's.
+            let _ = std::fs::remove_dir(folder);
         }
     }
 
