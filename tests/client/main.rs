@@ -5,6 +5,8 @@ mod answers;
 mod attach;
 mod fake;
 mod leaving;
+#[path = "../shim/manifest.rs"]
+mod manifest;
 mod many;
 #[path = "../canary/pty.rs"]
 mod pty;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use fleet::ids::FleetId;
 use fleet::script::{Script, Step};
 use fleet::shim::client;
 use fleet::shim::protocol::{Event, Outcome, SendAnswer, SendRequest, State, Status};
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use super::attach::command;
 use super::fake::PATIENCE;
+use super::manifest::manifest;
 use super::pty::Pty;
 
 /// A canary under a shim. Both end with it, by the shim's pid.
@@ -23,34 +25,25 @@ impl Agent {
     fn start(steps: Vec<Step>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("script.json"), serde_json::to_string(&Script::new(steps)).unwrap()).unwrap();
-        let digest = "0".repeat(64);
+        let script = at("script.json");
+        std::fs::write(&script, serde_json::to_string(&Script::new(steps)).unwrap()).unwrap();
+        let argv = [env!("CARGO_BIN_EXE_fleet"), "canary", script.to_str().unwrap()];
+        let fleet = FleetId::new("shop").unwrap();
+        let mut manifest = manifest(&fleet, "lead", folder.path(), &at("r/lead.sock"), &argv);
         let pattern = |kind: &str, last: u16, expr: &str| json!({"kind": kind, "region": {"last": last}, "expr": expr, "class": null});
-        let manifest = json!({
-            "format": 1, "fleet": "shop", "agent": "lead", "kind": "orchestrator", "role": null,
-            "unit": "fleet-shop-lead.service", "roster": at("fleet.kdl"), "folder": folder.path(),
-            "socket": at("r/lead.sock"),
-            "launch": {
-                "runtime": "canary", "model": null, "effort": null,
-                "argv": [env!("CARGO_BIN_EXE_fleet"), "canary", at("script.json")], "prompt_argv": [],
-                "dir": folder.path(), "env_keys": [], "env_digest": digest, "unset": [], "secrets": [],
-                "role_digest": null, "files": {},
-                "terminal": {"columns": 100, "rows": 30, "term": "xterm-256color", "scrollback": 0},
-            },
-            "policy": {
-                "description": null, "prompt": null, "autostart": true,
-                "restart": {"when": "never", "delay_ms": 0, "max_delay_ms": 0, "burst": 1, "within_ms": 1,
-                    "healthy_ms": 1},
-                "limits": {"memory": null, "memory_high": null, "tasks": null, "cpu_percent": null},
-                "stop_timeout_ms": 10_000, "log": {"size": 1_000_000, "keep": 1, "off": false},
-                "patterns": [
-                    pattern("ready", 1, "^>( |$)"), pattern("idle", 1, "^>( |$)"), pattern("input", 1, "^>(?: (.*))?$"),
-                    pattern("busy", 2, r"^\* working"), pattern("dialog", 1, r"^\? .*\[y/N\]"),
-                    pattern("fatal", 2, "^fatal: "), pattern("limit", 2, "^limit reached"),
-                ],
-                "delivery": {"busy_input": "steer", "settle_ms": 150, "quit": "/quit", "interrupt": "\u{3}"},
-            },
-        });
+        manifest["launch"]["terminal"]["columns"] = json!(100);
+        manifest["launch"]["terminal"]["rows"] = json!(30);
+        manifest["policy"]["patterns"] = json!([
+            pattern("ready", 1, "^>( |$)"),
+            pattern("idle", 1, "^>( |$)"),
+            pattern("input", 1, "^>(?: (.*))?$"),
+            pattern("busy", 2, r"^\* working"),
+            pattern("dialog", 1, r"^\? .*\[y/N\]"),
+            pattern("fatal", 2, "^fatal: "),
+            pattern("limit", 2, "^limit reached"),
+        ]);
+        manifest["policy"]["delivery"] =
+            json!({"busy_input": "steer", "settle_ms": 150, "quit": "/quit", "interrupt": "\u{3}"});
         std::fs::write(at("manifest.json"), manifest.to_string()).unwrap();
         let mut shim = Command::new(env!("CARGO_BIN_EXE_fleet-shim"));
         shim.arg(at("manifest.json")).stdin(Stdio::null()).stdout(Stdio::null()).env_remove("NOTIFY_SOCKET");

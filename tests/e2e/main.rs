@@ -8,7 +8,11 @@ mod full_disk;
 mod leftovers;
 mod lifecycle;
 mod managers;
+#[path = "../shim/manifest.rs"]
+mod manifest;
 mod oracle;
 mod shims;
 mod support;
+#[path = "../system/wait.rs"]
+mod wait;
 mod world;

@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use crate::manifest::manifest;
 use crate::support::{As, LONG, UserManager, forget, is_own_manager, part, wait_for};
 
 const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/support/stand-in-shim");
@@ -115,15 +116,12 @@ impl Bench {
     fn agent_with(&self, name: &str, behave: &str, word: &str) -> UnitName {
         let folder = self.at(name);
         fs::create_dir_all(&folder).unwrap();
-        let launch = json!({
-            "runtime": "canary", "model": null, "effort": null, "argv": ["x"], "prompt_argv": [], "dir": "/",
-            "env_keys": [], "env_digest": "", "unset": [], "secrets": [], "role_digest": null, "files": {},
-            "terminal": {"columns": 80, "rows": 24, "term": "xterm", "scrollback": 0},
-        });
+        let group = ["ga", "gb", "gc", "gd"].map(|name| self.at(name));
+        let mut text = manifest(&self.fleet, name, &folder, &folder.join("socket"), &["x"]);
+        text["behave"] = json!(behave);
+        text["group"] = json!(group);
         let manifest = folder.join("manifest.json");
-        let group: Vec<PathBuf> = ["ga", "gb", "gc", "gd"].iter().map(|name| self.at(name)).collect();
-        let text = json!({"folder": folder, "behave": behave, "launch": launch, "group": group}).to_string();
-        fs::write(&manifest, text).unwrap();
+        fs::write(&manifest, text.to_string()).unwrap();
         fs::write(folder.join("env"), format!("WORD={word}\n")).unwrap();
         let unit = self.unit(name);
         let text = format!(

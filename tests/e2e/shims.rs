@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
+use crate::manifest::manifest;
 use crate::support::{As, LONG, UserManager, forget, part, wait_for};
 
 #[test]
@@ -73,24 +74,8 @@ impl Agent {
         let folder = base.join("home/state/agents").join(name);
         fs::create_dir_all(&folder).unwrap();
         let unit = UnitName::agent(&fleet(), &AgentName::new(name).unwrap());
-        let digest = "0".repeat(64);
-        let manifest = json!({
-            "format": 1, "fleet": fleet(), "agent": name, "kind": "agent", "role": null, "unit": unit,
-            "roster": base.join("fleet.kdl"), "folder": folder, "socket": base.join("home/s").join(name),
-            "launch": {
-                "runtime": "test", "model": null, "effort": null, "argv": argv, "prompt_argv": [], "dir": "/",
-                "env_keys": [], "env_digest": digest, "unset": [], "secrets": [], "role_digest": null, "files": {},
-                "terminal": {"columns": 80, "rows": 24, "term": "xterm-256color", "scrollback": 0},
-            },
-            "policy": {
-                "description": null, "prompt": null, "autostart": true,
-                "restart": {"when": "never", "delay_ms": 0, "max_delay_ms": 0, "burst": 1, "within_ms": 1,
-                    "healthy_ms": 1},
-                "limits": {"memory": null, "memory_high": null, "tasks": null, "cpu_percent": null},
-                "stop_timeout_ms": 1000, "log": {"size": 1_000_000, "keep": 1, "off": false}, "patterns": [],
-                "delivery": {"busy_input": "refuse", "settle_ms": 150, "quit": null, "interrupt": null},
-            },
-        });
+        let mut manifest = manifest(&fleet(), name, &folder, &base.join("home/s").join(name), argv);
+        manifest["policy"]["stop_timeout_ms"] = json!(1000);
         fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
         let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
         let config = config.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".config"));

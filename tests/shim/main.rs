@@ -8,6 +8,7 @@ mod ends;
 mod glass;
 mod hostile;
 mod logs;
+mod manifest;
 mod send;
 mod starts;
 mod subscribe;

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use fleet::ids::FleetId;
 use fleet::shim::protocol::Frame;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::manifest::manifest;
 
 /// How long any condition may take to come true on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,8 +27,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(Instant::now() < limit, "never happened: {what}");
-        std::thread::yield_now();
-        nix::poll::poll(&mut [], 2_u16).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -46,26 +48,9 @@ impl Place {
         let root = tempfile::Builder::new().prefix("fs").tempdir_in("/tmp").unwrap();
         let folder = root.path().join("a");
         std::fs::create_dir(&folder).unwrap();
-        let digest = "0".repeat(64);
-        let manifest = json!({
-            "format": 1, "fleet": "shop", "agent": "lead", "kind": "orchestrator", "role": null,
-            "unit": "fleet-shop-lead.service", "roster": root.path().join("fleet.kdl"), "folder": folder,
-            "socket": root.path().join("r/lead.sock"),
-            "launch": {
-                "runtime": "test", "model": null, "effort": null, "argv": argv, "prompt_argv": [],
-                "dir": root.path(), "env_keys": [], "env_digest": digest, "unset": [], "secrets": [],
-                "role_digest": null, "files": {},
-                "terminal": {"columns": 80, "rows": 24, "term": "xterm-256color", "scrollback": 0},
-            },
-            "policy": {
-                "description": null, "prompt": null, "autostart": true,
-                "restart": {"when": "never", "delay_ms": 0, "max_delay_ms": 0, "burst": 1, "within_ms": 1,
-                    "healthy_ms": 1},
-                "limits": {"memory": null, "memory_high": null, "tasks": null, "cpu_percent": null},
-                "stop_timeout_ms": 10_000, "log": {"size": 100_000_000, "keep": 1, "off": false}, "patterns": [],
-                "delivery": {"busy_input": "refuse", "settle_ms": 150, "quit": null, "interrupt": null},
-            },
-        });
+        let mut manifest =
+            manifest(&FleetId::new("shop").unwrap(), "lead", &folder, &root.path().join("r/lead.sock"), argv);
+        manifest["launch"]["dir"] = json!(root.path());
         Self { root, manifest, environment: Vec::new() }
     }
 

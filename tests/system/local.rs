@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fleet::ids::{AgentName, FleetId, UnitName};
 use fleet::manifest::ProcessId;
@@ -13,7 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-const LONG: Duration = Duration::from_mins(1);
+use crate::manifest::manifest;
+use crate::wait::{LONG, wait_for};
 
 /// A state folder and its manager. Ends every shim that the test started when dropped.
 struct Bench {
@@ -44,13 +45,9 @@ impl Bench {
     fn agent(&self, name: &str, behave: &str) -> UnitName {
         let folder = self.at(name);
         fs::create_dir_all(&folder).unwrap();
-        let launch = json!({
-            "runtime": "canary", "model": null, "effort": null, "argv": ["x"], "prompt_argv": [], "dir": "/",
-            "env_keys": [], "env_digest": "", "unset": [], "secrets": [], "role_digest": null, "files": {},
-            "terminal": {"columns": 80, "rows": 24, "term": "xterm", "scrollback": 0},
-        });
-        let manifest = json!({"folder": folder, "behave": behave, "launch": launch});
-        fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
+        let mut text = manifest(&self.manager.fleet, name, &folder, &folder.join("socket"), &["x"]);
+        text["behave"] = json!(behave);
+        fs::write(folder.join("manifest.json"), text.to_string()).unwrap();
         UnitName::agent(&self.manager.fleet, &AgentName::new(name).unwrap())
     }
 
@@ -70,14 +67,6 @@ impl Bench {
         let units = self.manager.observe(&self.manager.fleet).unwrap();
         let unit = UnitName::agent(&self.manager.fleet, &AgentName::new(name).unwrap());
         units.into_iter().find(|state| state.unit == unit).unwrap().active
-    }
-}
-
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LONG;
-    while !condition() {
-        assert!(Instant::now() < deadline, "never happened: {what}");
-        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -5,4 +5,7 @@
 mod files;
 mod local;
 mod lock;
+#[path = "../shim/manifest.rs"]
+mod manifest;
 mod process;
+mod wait;

@@ -7,7 +7,7 @@ use fleet::system::proc::{Handle, descendants, find_program, identify, is_alive}
 use fleet::system::process::{Invocation, OUTPUT_CAP, ProcessError, run};
 use nix::sys::signal::Signal;
 
-const LONG: Duration = Duration::from_mins(1);
+use crate::wait::{LONG, wait_for};
 
 fn sh(script: &str, timeout: Duration) -> Invocation {
     Invocation::new(["sh", "-c", script], timeout)
@@ -60,11 +60,7 @@ fn a_time_out_kills_the_whole_group() {
     for pid in text.split_whitespace() {
         let pid: u32 = pid.parse().unwrap();
         // The group is killed; init or the subreaper collects the orphan a moment later.
-        let deadline = Instant::now() + LONG;
-        while identify(pid).is_some() {
-            assert!(Instant::now() < deadline, "{pid} outlived its group");
-            std::thread::yield_now();
-        }
+        wait_for(&format!("the end of {pid}, which outlived its group"), || identify(pid).is_none());
     }
 }
 

@@ -24,8 +24,7 @@ use fleet::system::proc::{Handle, identify};
 use nix::sys::signal::Signal;
 use user::Account;
 
-/// For what should take a moment: reached only when something hangs.
-pub const LONG: Duration = Duration::from_mins(1);
+pub use crate::wait::{LONG, wait_for};
 
 /// Names the test process in the test's folder.
 const OWNER: &str = "fleet-e2e-owner";
@@ -43,15 +42,6 @@ impl As {
     /// Those that this run can have. Root hides what an ordinary user meets, so a run as root covers both.
     pub fn all() -> &'static [Self] {
         if nix::unistd::geteuid().is_root() { &[Self::Root, Self::User] } else { &[Self::User] }
-    }
-}
-
-/// Waits for a condition; fails the test when it does not come true.
-pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LONG;
-    while !condition() {
-        assert!(Instant::now() < deadline, "never happened: {what}");
-        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

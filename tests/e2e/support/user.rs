@@ -9,6 +9,8 @@ use std::process::Command;
 use fleet::system::lock::{Attempt, try_lock};
 use nix::unistd::User;
 
+use crate::wait::wait_for;
+
 const NAME: &str = "fleet-e2e";
 
 pub struct Account {
@@ -24,22 +26,22 @@ fn find() -> Option<Account> {
 
 /// The account, made when it is not there.
 pub fn make() -> Account {
-    let lock = Path::new("/run/fleet-e2e.lock");
-    loop {
-        if let Some(account) = find() {
-            return account;
+    let mut account = find();
+    wait_for("the user fleet-e2e", || {
+        if account.is_none() {
+            // Tests run side by side, and two `useradd` disturb each other.
+            let lock = try_lock(Path::new("/run/fleet-e2e.lock"), "make the user fleet-e2e").unwrap();
+            account = find();
+            if account.is_none() && matches!(lock, Attempt::Taken(_)) {
+                let made = Command::new("useradd").args(["--create-home", "--shell", "/bin/sh", NAME]).output();
+                let made = made.expect("useradd is missing: install the package passwd");
+                assert!(made.status.success(), "useradd {NAME}: {}", String::from_utf8_lossy(&made.stderr));
+                account = find();
+            }
         }
-        // Tests run side by side, and two `useradd` disturb each other.
-        let Attempt::Taken(_lock) = try_lock(lock, "make the user fleet-e2e").unwrap() else {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            continue;
-        };
-        if find().is_none() {
-            let made = Command::new("useradd").args(["--create-home", "--shell", "/bin/sh", NAME]).output();
-            let made = made.expect("useradd is missing: install the package passwd");
-            assert!(made.status.success(), "useradd {NAME}: {}", String::from_utf8_lossy(&made.stderr));
-        }
-    }
+        account.is_some()
+    });
+    account.unwrap()
 }
 
 impl Account {
