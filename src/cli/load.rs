@@ -7,6 +7,7 @@ use super::error::CliError;
 use crate::diagnostic::{Diagnostics, Sources};
 use crate::ids::FleetId;
 use crate::resolve::{self, Fleet, HostFacts, Inputs, builtin};
+use crate::roster::decode::role_file;
 use crate::roster::{self, scan};
 
 /// The name that is looked for.
@@ -87,7 +88,7 @@ fn load_path(path: &Path, facts: &HostFacts) -> Result<Loaded, CliError> {
     let Some(roster) = roster::read(&text, file, &mut diagnostics) else {
         return Ok(Loaded { sources, diagnostics, text, id: None, fleet: None });
     };
-    let inputs = inputs(&roster, canonical, folder, facts, &mut sources);
+    let inputs = inputs(&roster, canonical, folder, facts, &mut sources, &mut diagnostics);
     let id = roster.id.as_ref().map(|id| id.value.clone());
     let fleet = resolve::resolve(&roster, &inputs, facts, &sources, &mut diagnostics);
     Ok(Loaded { sources, diagnostics, text, id, fleet })
@@ -100,8 +101,8 @@ fn inputs(
     folder: PathBuf,
     facts: &HostFacts,
     sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
 ) -> Inputs {
-    let needs = resolve::needs(roster);
     let mut inputs = Inputs { roster: path, folder, ..Inputs::default() };
     let text_of = |kind: &str, name: &str, extension: &str, table, folder: &Path| {
         let relative = format!("{kind}/{name}.{extension}");
@@ -111,14 +112,16 @@ fn inputs(
         }
         builtin::find(table, name).map(|text| (format!("built-in {relative}"), text.to_owned()))
     };
+    for name in resolve::role_names(roster) {
+        if let Some((shown, text)) = text_of("roles", name.as_str(), "md", builtin::ROLES, &inputs.folder) {
+            let file = sources.add(shown, text.clone());
+            inputs.roles.insert(name, role_file::read(&text, file, diagnostics));
+        }
+    }
+    let needs = resolve::needs(roster, &inputs.roles);
     for name in needs.runtimes {
         if let Some((shown, text)) = text_of("runtimes", name.as_str(), "kdl", builtin::RUNTIMES, &inputs.folder) {
             inputs.runtimes.insert(name, sources.add(shown, text));
-        }
-    }
-    for name in needs.roles {
-        if let Some((shown, text)) = text_of("roles", name.as_str(), "md", builtin::ROLES, &inputs.folder) {
-            inputs.roles.insert(name, sources.add(shown, text));
         }
     }
     for written in needs.prompts {

@@ -102,7 +102,7 @@ pub(super) fn roles(context: &Context<'_>, diagnostics: &mut Diagnostics) {
         }
         let Some(base) = &role.extends else { continue };
         let declared = context.roster.roles.iter().any(|other| other.name.value == base.value);
-        if !declared && !context.role_files.contains_key(&base.value) {
+        if !declared && !context.inputs.roles.contains_key(&base.value) {
             let message = format!("there is no role `{}`", base.value);
             let known = known_roles(context);
             let help = suggest::did_you_mean(base.value.as_str(), known.iter().map(String::as_str));

@@ -28,16 +28,16 @@ pub struct Inputs {
     /// Its folder: where relative paths start.
     pub folder: PathBuf,
     pub runtimes: BTreeMap<RuntimeName, FileId>,
-    pub roles: BTreeMap<RoleName, FileId>,
+    /// `None`: found, but it has mistakes, which are reported.
+    pub roles: BTreeMap<RoleName, Option<RoleFile>>,
     /// Prompt files by the path written in the roster: their text, or why it cannot be read.
     pub prompts: BTreeMap<String, Result<String, String>>,
 }
 
-/// What the shell has to read before [`resolve`].
+/// What the shell has to read before [`resolve`], besides the roles.
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
     pub runtimes: BTreeSet<RuntimeName>,
-    pub roles: BTreeSet<RoleName>,
     pub prompts: BTreeSet<String>,
 }
 
@@ -51,29 +51,40 @@ fn role_by_nature(kind: AgentKind) -> Option<RoleName> {
 }
 
 /// Every place that holds settings.
-fn parts(roster: &Roster) -> impl Iterator<Item = &SettingsPart> {
+fn parts<'a>(
+    roster: &'a Roster,
+    roles: &'a BTreeMap<RoleName, Option<RoleFile>>,
+) -> impl Iterator<Item = &'a SettingsPart> {
     std::iter::once(&roster.defaults)
         .chain(roster.roles.iter().map(|role| &role.settings))
         .chain(roster.agents.iter().map(|agent| &agent.settings))
+        .chain(roles.values().flatten().map(|role| &role.settings))
 }
 
-/// Lists what `roster` names outside itself.
+/// The roles that `roster` names. They are read first: their files name runtimes and prompts themselves.
 #[must_use]
-pub fn needs(roster: &Roster) -> Needs {
+pub fn role_names(roster: &Roster) -> BTreeSet<RoleName> {
+    let mut names = BTreeSet::new();
+    for role in &roster.roles {
+        names.insert(role.name.value.clone());
+        names.extend(role.extends.as_ref().map(|base| base.value.clone()));
+    }
+    for agent in &roster.agents {
+        names.extend(agent.role.as_ref().map(|role| role.value.clone()));
+        names.extend(role_by_nature(agent.kind));
+    }
+    names
+}
+
+/// Lists what `roster` and its `roles` name outside themselves.
+#[must_use]
+pub fn needs(roster: &Roster, roles: &BTreeMap<RoleName, Option<RoleFile>>) -> Needs {
     let mut needs = Needs::default();
-    for part in parts(roster) {
+    for part in parts(roster, roles) {
         needs.runtimes.extend(part.runtime.as_ref().map(|runtime| runtime.name.value.clone()));
         if let Some(PromptPart::File(path)) = part.prompt.as_ref().map(|prompt| &prompt.value) {
             needs.prompts.insert(path.clone());
         }
-    }
-    for role in &roster.roles {
-        needs.roles.insert(role.name.value.clone());
-        needs.roles.extend(role.extends.as_ref().map(|base| base.value.clone()));
-    }
-    for agent in &roster.agents {
-        needs.roles.extend(agent.role.as_ref().map(|role| role.value.clone()));
-        needs.roles.extend(role_by_nature(agent.kind));
     }
     needs
 }
@@ -86,7 +97,6 @@ struct Context<'a> {
     sources: &'a Sources,
     paths: Paths,
     runtimes: BTreeMap<RuntimeName, RuntimeFile>,
-    role_files: BTreeMap<RoleName, RoleFile>,
     /// Variables of the service manager that some agent's secret comes from.
     secret_variables: BTreeSet<String>,
 }
@@ -112,8 +122,7 @@ pub fn resolve(
         sources,
         paths,
         runtimes: launch::runtimes(inputs, sources, diagnostics),
-        role_files: roles::files(inputs, sources, diagnostics),
-        secret_variables: secret_variables(roster),
+        secret_variables: secret_variables(roster, inputs),
     };
     checks::roles(&context, diagnostics);
     let mut agents = Vec::new();
@@ -142,7 +151,7 @@ pub fn resolve(
         agents,
         elsewhere,
         notes: notes(roster),
-        grows_delays: parts(roster).any(|part| part.restart.max_delay_ms.is_some()),
+        grows_delays: parts(roster, &inputs.roles).any(|part| part.restart.max_delay_ms.is_some()),
     })
 }
 
@@ -175,8 +184,8 @@ fn instances(node: &AgentNode, diagnostics: &mut Diagnostics) -> Vec<(AgentName,
     found
 }
 
-fn secret_variables(roster: &Roster) -> BTreeSet<String> {
-    parts(roster)
+fn secret_variables(roster: &Roster, inputs: &Inputs) -> BTreeSet<String> {
+    parts(roster, &inputs.roles)
         .flat_map(|part| part.secrets.values())
         .filter_map(|secret| match &secret.from {
             SecretSource::Env(name) => Some(name.clone()),

@@ -1,16 +1,13 @@
 //! What an agent may do, its role text, and its role's settings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Context, Inputs, checks};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Sources, suggest};
+use super::{Context, checks};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
 use crate::ids::RoleName;
 use crate::manifest::AgentKind;
-use crate::roster::decode::role_file::{self, RoleFile};
+use crate::roster::decode::role_file::RoleFile;
 use crate::roster::model::{AgentNode, SettingsPart};
-
-/// Longest chain of `extends`; a longer one is a circle, which is reported elsewhere.
-const MAX_CHAIN: usize = 32;
 
 /// A role, all layers laid over each other.
 #[derive(Debug, Default)]
@@ -18,18 +15,6 @@ pub(super) struct Role {
     pub may: BTreeSet<String>,
     pub text: Option<String>,
     pub settings: SettingsPart,
-}
-
-/// Reads the role files the shell has loaded.
-pub(super) fn files(
-    inputs: &Inputs,
-    sources: &Sources,
-    diagnostics: &mut Diagnostics,
-) -> BTreeMap<RoleName, RoleFile> {
-    let read = |(name, file): (&RoleName, &_)| {
-        role_file::read(sources.text(*file), *file, diagnostics).map(|role| (name.clone(), role))
-    };
-    inputs.roles.iter().filter_map(read).collect()
 }
 
 /// The role of `node`. A role of the roster lies over the one it extends, or over the role file of its own name.
@@ -40,7 +25,9 @@ pub(super) fn resolve(
     diagnostics: &mut Diagnostics,
 ) -> Role {
     let Some(name) = name else { return Role::default() };
-    let Some(role) = layered(context, name, MAX_CHAIN) else {
+    // A longer chain of `extends` is a circle, which `checks::roles` reports.
+    let longest = context.roster.roles.len();
+    let Some(role) = layered(context, name, longest) else {
         let span = node.role.as_ref().map_or(node.span, |role| role.span);
         if !context.inputs.roles.contains_key(name) {
             let known = checks::known_roles(context);
@@ -66,7 +53,7 @@ pub(super) fn resolve(
 
 fn layered(context: &Context<'_>, name: &RoleName, depth: usize) -> Option<Role> {
     let declared = context.roster.roles.iter().find(|role| role.name.value == *name);
-    let file = context.role_files.get(name);
+    let file = context.inputs.roles.get(name).and_then(Option::as_ref);
     let from_file = |file: &RoleFile| Role {
         may: file.may.iter().cloned().collect(),
         text: (!file.text.is_empty()).then(|| file.text.clone()),

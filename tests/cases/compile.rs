@@ -7,6 +7,7 @@ use fleet::diagnostic::{Diagnostics, Sources};
 use fleet::render::{Artifact, Target};
 use fleet::resolve::{self, Fleet, HostFacts, Inputs, builtin};
 use fleet::roster;
+use fleet::roster::decode::role_file;
 
 /// A host that does not exist, so that results are the same on every machine.
 pub fn host() -> HostFacts {
@@ -50,10 +51,12 @@ impl Compiled {
 
 /// Compiles a roster that stands in `/home/ada/shop`, with the built-in runtimes and roles.
 pub fn compile(text: &str) -> Compiled {
-    compile_on(text, &host())
+    compile_with(text, &[])
 }
 
-pub fn compile_on(text: &str, host: &HostFacts) -> Compiled {
+/// The same with role files beside the roster, by the role's name.
+pub fn compile_with(text: &str, roles: &[(&'static str, &'static str)]) -> Compiled {
+    let host = host();
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
     let file = sources.add("fleet.kdl", text);
@@ -62,22 +65,27 @@ pub fn compile_on(text: &str, host: &HostFacts) -> Compiled {
     };
     let folder = PathBuf::from("/home/ada/shop");
     let mut inputs = Inputs { roster: folder.join("fleet.kdl"), folder, ..Inputs::default() };
-    let needs = resolve::needs(&roster);
+    for name in resolve::role_names(&roster) {
+        let own = roles.iter().find(|(role, _)| *role == name.as_str()).map(|(_, text)| *text);
+        let (place, text) = match own {
+            Some(text) => ("", Some(text)),
+            None => ("built-in ", builtin::find(builtin::ROLES, name.as_str())),
+        };
+        if let Some(text) = text {
+            let file = sources.add(format!("{place}roles/{name}.md"), text);
+            inputs.roles.insert(name, role_file::read(text, file, &mut diagnostics));
+        }
+    }
+    let needs = resolve::needs(&roster, &inputs.roles);
     for name in needs.runtimes {
         if let Some(text) = builtin::find(builtin::RUNTIMES, name.as_str()) {
             let file = sources.add(format!("built-in runtimes/{name}.kdl"), text);
             inputs.runtimes.insert(name, file);
         }
     }
-    for name in needs.roles {
-        if let Some(text) = builtin::find(builtin::ROLES, name.as_str()) {
-            let file = sources.add(format!("built-in roles/{name}.md"), text);
-            inputs.roles.insert(name, file);
-        }
-    }
     for path in needs.prompts {
         inputs.prompts.insert(path, Err("no such file".to_owned()));
     }
-    let fleet = resolve::resolve(&roster, &inputs, host, &sources, &mut diagnostics);
+    let fleet = resolve::resolve(&roster, &inputs, &host, &sources, &mut diagnostics);
     Compiled { sources, diagnostics, fleet }
 }

@@ -10,3 +10,4 @@ mod compile;
 mod corpus;
 mod parser;
 mod reference;
+mod role_files;

@@ -121,3 +121,17 @@ fn files_beside_the_roster_win_over_the_built_in_ones() {
     let said = bench.run(&["validate"]);
     assert!(said.err.contains("roles/mine.md:2") && said.err.contains("runtimes/mine.kdl:1"), "{}", said.err);
 }
+
+#[test]
+fn what_a_role_file_names_is_read_too() {
+    let bench =
+        Bench::with("fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"mine\"; }\n");
+    fs::create_dir(bench.work.join("roles")).unwrap();
+    let role = "---\nmay \"code\"\nruntime \"canary\"\nprompt file=\"go.md\"\n---\nDo it.\n";
+    fs::write(bench.work.join("roles/mine.md"), role).unwrap();
+    let said = bench.run(&["validate"]);
+    assert!(said.err.contains("F0403") && !said.err.contains("F0307"), "{}", said.all());
+    fs::write(bench.work.join("go.md"), "Begin.\n").unwrap();
+    let said = bench.run(&["validate"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+}
