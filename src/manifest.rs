@@ -14,6 +14,9 @@ use crate::ids::{AgentName, Digest, FleetId, UnitName};
 /// The number every manifest and record of this layout carries. A reader refuses a larger one.
 pub const FORMAT: u32 = 1;
 
+/// Longest path a Unix socket can have, in bytes: `sun_path` is 108 with its final NUL (unix(7)).
+pub const SOCKET_PATH_MAX: usize = 107;
+
 /// What an agent is in its fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,7 +45,7 @@ pub struct Manifest {
     pub roster: PathBuf,
     /// `agents/<name>`: log, records, heartbeat.
     pub folder: PathBuf,
-    /// Where the shim listens. At most 107 bytes.
+    /// Where the shim listens. At most [`SOCKET_PATH_MAX`] bytes.
     pub socket: PathBuf,
     pub launch: Launch,
     pub policy: Policy,

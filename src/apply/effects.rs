@@ -10,7 +10,7 @@ use crate::manifest::Manifest;
 use crate::plan::files::{FileChange, LinkChange};
 use crate::system::fs;
 
-/// systemd and the shim get this much longer than the agent's own stop time-out.
+/// How long fleet waits for a stop beyond the agent's own stop time-out.
 const STOP_MARGIN: Duration = Duration::from_secs(15);
 
 /// One file, and what the ledger knows of it.

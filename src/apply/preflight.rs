@@ -136,7 +136,7 @@ fn folder(agent: &Agent, diagnostics: &mut Diagnostics) {
         )),
         Err(error) => Some((
             format!("the working folder of agent `{}` cannot be used: {dir}: {error}", who(agent)),
-            String::new(),
+            format!("`ls -ld '{dir}'` says who may enter it; or correct `dir` or `workspace`"),
         )),
         Ok(metadata) if !metadata.is_dir() => Some((
             format!("the working folder of agent `{}` is not a folder: {dir}", who(agent)),

@@ -6,7 +6,6 @@ use super::ApplyError;
 use crate::ids::{AgentName, FleetId};
 use crate::manifest::{ExitRecord, Manifest, RunRecord};
 use crate::plan::Ledger;
-use crate::plan::ledger;
 use crate::render::Artifact;
 use crate::resolve::Paths;
 use crate::system::fs;
@@ -137,7 +136,7 @@ impl State {
         }
     }
 
-    /// Where a restart that waits for a quiet moment is noted.
+    /// Where the note of work that is left is kept.
     #[must_use]
     pub fn pending_path(&self, agent: &AgentName) -> PathBuf {
         self.paths.state.join("pending").join(format!("{agent}.json"))
@@ -265,6 +264,3 @@ pub fn applied(state_base: &Path) -> Vec<FleetId> {
     found.sort();
     found
 }
-
-/// The ledger's own format number, re-exported for those who write one.
-pub const FORMAT: u32 = ledger::FORMAT;

@@ -50,11 +50,7 @@ impl Screen {
         if self.lines.is_empty() && rows == self.shown && old_columns == self.columns {
             return bytes;
         }
-        self.erase(&mut bytes);
-        for line in self.lines.drain(..) {
-            bytes.push_str(&line);
-            bytes.push_str("\r\n");
-        }
+        self.flush(&mut bytes);
         bytes.push_str(&rows.join("\r\n"));
         self.shown = rows;
         bytes
@@ -63,13 +59,18 @@ impl Screen {
     /// The bytes that take the live rows away for good, printing what waits.
     pub fn leave(&mut self) -> String {
         let mut bytes = String::new();
-        self.erase(&mut bytes);
+        self.flush(&mut bytes);
+        self.shown.clear();
+        bytes
+    }
+
+    /// Takes the live rows away and prints what waits.
+    fn flush(&mut self, bytes: &mut String) {
+        self.erase(bytes);
         for line in self.lines.drain(..) {
             bytes.push_str(&line);
             bytes.push_str("\r\n");
         }
-        self.shown.clear();
-        bytes
     }
 
     /// A terminal made narrower wraps the rows that it shows, so their number is counted in its present width.

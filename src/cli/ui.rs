@@ -149,6 +149,9 @@ impl Ui {
 
     /// Every finding as JSON lines on standard output.
     pub fn diagnostics_json(&self, diagnostics: &Diagnostics, sources: &Sources) {
+        if self.silent {
+            return;
+        }
         let sources = concealed(diagnostics, sources);
         for diagnostic in diagnostics.sorted() {
             let mut value = serde_json::json!({ "format": 1 });

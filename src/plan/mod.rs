@@ -133,11 +133,16 @@ impl Plan {
 
     /// Running agents whose work `apply` would interrupt.
     pub fn interrupted(&self) -> impl Iterator<Item = &AgentPlan> {
-        self.agents.iter().filter(|agent| match agent.process {
+        self.agents.iter().filter(|agent| self.interrupts(agent))
+    }
+
+    /// Whether `apply` would interrupt the work of `agent`.
+    fn interrupts(&self, agent: &AgentPlan) -> bool {
+        match agent.process {
             Process::Restart => agent.running && !self.restarts_later,
             Process::Stop => agent.running,
             _ => false,
-        })
+        }
     }
 
     /// Agents that are no longer in the roster.

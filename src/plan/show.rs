@@ -216,7 +216,7 @@ impl Plan {
             lines.push(line(serde_json::json!({
                 "format": PLAN_FORMAT, "type": "agent", "agent": agent.name, "action": action_word(agent.action),
                 "effect": agent.process.word(), "reason": agent.reason, "place": agent.place, "fields": agent.fields,
-                "paths": paths(&agent.files, &agent.links), "interrupts": agent.running && matches!(agent.process, Process::Restart | Process::Stop),
+                "paths": paths(&agent.files, &agent.links), "interrupts": self.interrupts(agent),
             })));
         }
         for conflict in &self.conflicts {

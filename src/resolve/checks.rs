@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::SOCKET_PATH_MAX;
 use super::{Agent, Context, Paths};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
 use crate::ids::AgentName;
-use crate::manifest::AgentKind;
+use crate::manifest::{AgentKind, SOCKET_PATH_MAX};
 use crate::roster::model::{AgentNode, Roster};
 
 /// Every name that can be addressed, with the agents it stands for.

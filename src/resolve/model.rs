@@ -34,9 +34,6 @@ pub struct Paths {
     pub units: PathBuf,
 }
 
-/// Longest path a Unix socket can have, in bytes: `sun_path` is 108 with its final NUL (unix(7)).
-pub const SOCKET_PATH_MAX: usize = 107;
-
 impl Paths {
     /// The places of fleet `id` on this machine.
     #[must_use]

@@ -115,7 +115,8 @@ fn check_limits(context: &Context<'_>, part: &SettingsPart, diagnostics: &mut Di
         && memory.value > total
     {
         let message = format!("the limit is above this machine's {} of memory", show_size(total >> 20 << 20));
-        diagnostics.report(Diagnostic::warning(Code::HostLimit, message).at(memory.span, "never reached here"));
+        let diagnostic = Diagnostic::warning(Code::HostLimit, message).at(memory.span, "never reached here");
+        diagnostics.report(diagnostic.help("lower memory= if the limit shall hold on this machine"));
     }
     if let (Some(high), Some(memory)) = (&part.limits.memory_high, &part.limits.memory)
         && high.value > memory.value

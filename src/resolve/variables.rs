@@ -141,7 +141,8 @@ fn search(context: &Context<'_>, part: &SettingsPart, diagnostics: &mut Diagnost
         let text = folder.display().to_string();
         if text.contains(':') || text.chars().any(char::is_control) {
             let message = "a folder of PATH cannot contain a colon or a control character";
-            diagnostics.report(Diagnostic::error(Code::BadValue, message).at(written.span, "here"));
+            let diagnostic = Diagnostic::error(Code::BadValue, message).at(written.span, "here");
+            diagnostics.report(diagnostic.help("rename the folder, or use a link with a plain name"));
         }
         folders.push(folder);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::schema::{Effect, NodeSpec, SPECS, Scope};
+use super::schema::{Effect, NodeSpec, Scope, nodes_in};
 
 /// Chapters, in order.
 const CHAPTERS: &[(&str, &[Scope], &str)] = &[
@@ -48,14 +48,11 @@ pub fn markdown() -> String {
             let _ = write!(out, "\n{text}\n");
         }
         let _ = write!(out, "\n| node | meaning | effect |\n|---|---|---|\n");
-        for spec in SPECS.iter().filter(|spec| scopes.contains(&spec.scope) && !spec.later) {
+        for spec in nodes_in(scopes).filter(|spec| !spec.later) {
             row(spec, &mut out);
         }
-        let later: Vec<_> = SPECS
-            .iter()
-            .filter(|spec| scopes.contains(&spec.scope) && spec.later)
-            .map(|spec| format!("`{}`", spec.name))
-            .collect();
+        let later: Vec<_> =
+            nodes_in(scopes).filter(|spec| spec.later).map(|spec| format!("`{}`", spec.name)).collect();
         if !later.is_empty() {
             let _ = write!(out, "\nPart of the language, not built in this version: {}.\n", later.join(", "));
         }

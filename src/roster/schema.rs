@@ -1,7 +1,7 @@
 //! The roster language as one table: every node, argument and property, with its type, default and meaning.
 //!
 //! Decoding checks, nearest names and the written reference are made from it. A name that is not here does not exist.
-//! The normative text is the grammar; the rows follow its order. The rows themselves are in `schema_rows.rs`.
+//! The rows are in `schema_rows.rs`.
 
 use std::fmt::Write as _;
 
@@ -48,7 +48,7 @@ pub enum Kind {
     Size,
     /// A percentage in quotes.
     Percent,
-    /// A path: absolute, `~/…`, or relative to the file it stands in.
+    /// A path: absolute, `~/…`, or relative to the roster's folder.
     Path,
     /// `env:NAME` or `file:PATH`.
     Secret,
@@ -113,7 +113,7 @@ pub struct Property {
     pub doc: &'static str,
 }
 
-/// What a change does to a running agent (design section 6).
+/// What a change does to a running agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Not about an agent.

@@ -1,4 +1,4 @@
-//! The rows of the [`super::schema`] table, in the order of the grammar.
+//! The rows of the [`super::schema`] table.
 
 use super::schema::{Argument, Effect, Kind, NodeSpec, Property, Scope};
 

@@ -12,10 +12,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{geteuid, getpid};
 
 use super::{StartError, report};
-use crate::manifest::Manifest;
-
-/// Longest path of a Unix socket, in bytes (unix(7)).
-const PATH_MAX: usize = 107;
+use crate::manifest::{Manifest, SOCKET_PATH_MAX};
 
 /// Takes `<folder>/shim.lock` for as long as the value lives.
 pub(super) fn take(manifest: &Manifest) -> Result<Flock<File>, StartError> {
@@ -63,9 +60,9 @@ impl Listener {
     /// Listens at `path`, in a folder that only this user can enter.
     pub(super) fn bind(path: &Path) -> Result<Self, StartError> {
         let length = path.as_os_str().len();
-        if length > PATH_MAX {
+        if length > SOCKET_PATH_MAX {
             return Err(StartError::config(format!(
-                "{} has {length} bytes and a socket's path at most {PATH_MAX}: use a shorter state or runtime folder",
+                "{} has {length} bytes and a socket's path at most {SOCKET_PATH_MAX}: use a shorter state or runtime folder",
                 path.display()
             )));
         }

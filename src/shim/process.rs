@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::manifest::ProcessId;
+use crate::system::proc;
 
 /// How long dead descendants may take to vanish. A process in an uninterruptible sleep must not hold the shim.
 const REAP_LIMIT: Duration = Duration::from_secs(2);
@@ -34,16 +35,9 @@ impl Ended {
 
 /// The identity of a process that certainly exists, running or not yet reaped.
 pub(super) fn identify(pid: Pid) -> io::Result<ProcessId> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let start_ticks = start_ticks(&stat).ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat: no field 22")))?;
-    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned();
-    Ok(ProcessId { pid: pid.as_raw().unsigned_abs(), start_ticks, boot_id })
-}
-
-/// Field 22 of `/proc/<pid>/stat` (proc(5)). The second field is a name in brackets that may hold anything.
-fn start_ticks(stat: &str) -> Option<u64> {
-    let after_name = &stat[stat.rfind(')')? + 1..];
-    after_name.split_ascii_whitespace().nth(22 - 3)?.parse().ok()
+    let pid = pid.as_raw().unsigned_abs();
+    let stat = proc::stat(pid).ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat cannot be read")))?;
+    Ok(ProcessId { pid, start_ticks: stat.start_ticks, boot_id: proc::boot_id().to_owned() })
 }
 
 /// How `agent` ended, if it did. It stays unreaped, so that its process group id cannot be given to a stranger while the
@@ -129,16 +123,4 @@ fn children() -> Vec<Pid> {
     let pid = nix::unistd::getpid();
     let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     list.split_ascii_whitespace().filter_map(|child| child.parse().ok().map(Pid::from_raw)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_start_time_is_found_behind_any_name() {
-        let rest = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
-        assert_eq!(start_ticks(&format!("17 (a) b) c) {rest}")), Some(4242));
-        assert_eq!(start_ticks("17 (sh) S 1"), None);
-    }
 }

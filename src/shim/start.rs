@@ -8,7 +8,7 @@ use std::time::Instant;
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{Pid, getpid};
+use nix::unistd::getpid;
 
 use super::agent::{Ready, Shim};
 use super::deliver::Deliveries;
@@ -153,12 +153,11 @@ fn take_signals() -> nix::Result<SignalFd> {
 
 impl Shim {
     fn write_run_record(&self) {
-        let identify = |pid: Pid| process::identify(pid);
-        let written = identify(getpid()).and_then(|shim| {
+        let written = process::identify(getpid()).and_then(|shim| {
             let record = RunRecord {
                 format: FORMAT,
                 shim,
-                child: identify(self.agent)?,
+                child: process::identify(self.agent)?,
                 started: self.started.clone(),
                 manifest: self.digest.clone(),
                 launch: self.manifest.launch.clone(),

@@ -1,6 +1,7 @@
 //! What bad luck gets: what happened, where, what next, and the right exit status.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 
 use fleet::system::lock::{Attempt, try_lock};
 
@@ -223,4 +224,18 @@ fn doctor_names_every_part_and_its_next_step() {
     assert!(!bench.state().exists(), "doctor left something behind");
     let json = bench.run(&["doctor", "--json"]);
     assert!(json.out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{}", json.out);
+}
+
+/// `apply` looks twice, before and under the lock; what it found is said once.
+#[test]
+fn a_warning_is_one_line_of_json() {
+    let bench = Bench::with(&agent("runtime \"canary\"; limits memory=\"9000000G\";"));
+    // Somebody's file where fleet's own belongs: refused under the lock.
+    let folder = bench.state().join("shop/agents/one");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+    fs::write(folder.join("manifest.json"), "mine").unwrap();
+    let said = bench.run(&["apply", "--json", "--manager=local", "--yes"]);
+    assert_ne!(said.code, 0, "{}", said.all());
+    assert_eq!(said.out.matches("F0316").count(), 1, "{}", said.all());
+    assert!(said.out.contains("\"conflict\""), "{}", said.all());
 }

@@ -182,3 +182,19 @@ fn moving_to_another_manager_names_every_agent() {
     let removed = plan.agents[0].files.iter().chain(&plan.files).filter(|change| change.is_unit()).count();
     assert_eq!(removed, 3, "the units stay behind");
 }
+
+/// The lines for tools and the count at their end say the same of who is interrupted.
+#[test]
+fn a_restart_that_is_left_for_later_interrupts_nobody() {
+    let machine = applied();
+    let roster = ROSTER.replace("runtime \"canary\";", "runtime \"canary\"; env \"A\" \"1\";");
+    let mut plan = plan(&machine, &roster);
+    let lines = |plan: &Plan| plan.json_lines().join("\n");
+    assert!(lines(&plan).contains("\"interrupts\":true") && lines(&plan).contains("\"interrupted\":1"));
+    plan.restarts_later = true;
+    assert!(
+        lines(&plan).contains("\"interrupts\":false") && lines(&plan).contains("\"interrupted\":0"),
+        "{}",
+        lines(&plan)
+    );
+}

@@ -350,3 +350,14 @@ fn the_command_line_is_small() {
     assert_eq!(run(&["--help"]).status.code(), Some(64));
     assert_eq!(run(&["/nonexistent/manifest.json"]).status.code(), Some(78));
 }
+
+/// The kernel cuts a program's name at 15 bytes, in the middle of a character too (proc(5)).
+#[test]
+fn a_program_whose_name_is_cut_inside_a_character_is_recorded() {
+    let mut place = Place::shell("");
+    let program = place.root.path().join(format!("{}é", "x".repeat(14)));
+    std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
+    place.manifest["launch"]["argv"] = json!([program, "-c", "sleep 1000"]);
+    let _shim = place.up();
+    assert!(place.json("run.json")["child"]["start_ticks"].is_u64());
+}

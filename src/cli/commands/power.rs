@@ -28,10 +28,12 @@ pub fn run(ui: &Ui, global: &Global, args: &Power, verb: Verb) -> Result<Exit, C
     let _lock = target.state.lock(&format!("fleet {}", verb.word()))?;
     let manager = target.manager()?;
     // Read again under the lock: an apply may have ended in between.
-    let mut ledger = target
-        .state
-        .ledger()?
-        .ok_or_else(|| ApplyError::other(format!("fleet {} was destroyed meanwhile", target.state.fleet), ""))?;
+    let mut ledger = target.state.ledger()?.ok_or_else(|| {
+        ApplyError::other(
+            format!("fleet {} was destroyed meanwhile", target.state.fleet),
+            "`fleet apply` sets it up again",
+        )
+    })?;
     ui.step(&format!("{} {}", verb.word(), chosen.iter().map(AgentName::as_str).collect::<Vec<_>>().join(", ")));
     let waves = order(global, &target, &chosen);
     let report = power::run(&target.state, &manager, &mut ledger, &waves, verb)?;

@@ -19,8 +19,10 @@ pub fn run(ui: &Ui, global: &Global, args: &Screen) -> Result<Exit, CliError> {
         // After a shim that was killed, the file is of an earlier run.
         let help = if last.is_file() && target.state.run(&name).is_none() {
             format!("its last screen is in {}", last.display())
-        } else {
+        } else if error.is_not_running() {
             format!("`fleet start {name}` starts it")
+        } else {
+            String::new()
         };
         CliError::failed(format!("agent `{name}`: {error}"), help)
     })?;

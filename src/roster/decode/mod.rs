@@ -1,4 +1,4 @@
-//! Checked nodes → typed model; one file per node kind. Nothing here can fail: what was wrong is already reported.
+//! Checked nodes → typed model; one file per node kind. What the schema cannot say is checked here.
 
 mod agent;
 mod canary;

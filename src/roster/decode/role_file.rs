@@ -11,8 +11,6 @@ use crate::roster::schema::Scope;
 #[derive(Debug, Clone)]
 pub struct RoleFile {
     pub may: Vec<String>,
-    /// Being idle is normal for this role.
-    pub idle_ok: bool,
     pub settings: SettingsPart,
     /// The role text.
     pub text: String,
@@ -37,7 +35,6 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
     let named = |name: &str| nodes.iter().find(|node| node.spec.name == name);
     Some(RoleFile {
         may: named("may").map(|may| may.texts().into_iter().map(|word| word.value).collect()).unwrap_or_default(),
-        idle_ok: named("idle").is_some(),
         settings: settings::part(&nodes, diagnostics),
         text: body.trim().to_owned(),
     })

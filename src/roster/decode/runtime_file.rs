@@ -13,7 +13,6 @@ use crate::roster::schema::Scope;
 pub struct RuntimeFile {
     pub name: RuntimeName,
     pub span: Span,
-    pub description: Option<String>,
     /// `None`: the roster gives the whole command.
     pub program: Option<String>,
     pub args: Vec<String>,
@@ -28,8 +27,6 @@ pub struct RuntimeFile {
     pub files: Vec<(String, String)>,
     pub patterns: Vec<Pattern>,
     pub delivery: Delivery,
-    pub minimum: Option<String>,
-    pub tested: Option<String>,
 }
 
 /// Reads a runtime file.
@@ -47,7 +44,6 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
     Some(RuntimeFile {
         name: name.clone(),
         span: node.span,
-        description: text_of(node, "description"),
         program: text_of(node, "program"),
         args: words("args").unwrap_or_default(),
         model: words("model"),
@@ -60,8 +56,6 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
         files: files(node, diagnostics),
         patterns: patterns(node, diagnostics),
         delivery: delivery(node),
-        minimum: text_of(node, "minimum"),
-        tested: text_of(node, "tested"),
     })
 }
 
@@ -92,9 +86,14 @@ fn files(node: &Node, diagnostics: &mut Diagnostics) -> Vec<(String, String)> {
             && name.value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
         let twice = found.iter().any(|(known, _)| *known == name.value);
         if !plain || twice {
-            let message = if twice { "this file is given twice" } else { "this is not the plain name of a file" };
+            let (message, help) = if twice {
+                ("this file is given twice", "keep one of them")
+            } else {
+                let help = "write letters, digits, `.`, `-` and `_`, at most 64; no folders";
+                ("this is not the plain name of a file", help)
+            };
             let diagnostic = Diagnostic::error(Code::BadRuntimeFile, message).at(name.span, "here");
-            diagnostics.report(diagnostic.help("write letters, digits, `.`, `-` and `_`, at most 64; no folders"));
+            diagnostics.report(diagnostic.help(help));
             continue;
         }
         found.extend(pair(child));

@@ -108,7 +108,7 @@ impl Server {
     fn admit(&self, connection: &Connection) -> Result<(), (&'static str, &'static str)> {
         let peer = getsockopt(&connection.stream, PeerCredentials).map(|peer| peer.uid());
         if !peer.is_ok_and(|uid| admits(uid, geteuid().as_raw())) {
-            return Err(("denied", "this agent belongs to another user"));
+            return Err(("denied", "this agent belongs to another user: run this as the user whose fleet it is"));
         }
         if self.connections.len() >= CLIENTS_MAX {
             return Err(("busy", "64 clients are connected already: close one"));

@@ -86,17 +86,14 @@ impl LocalManager {
     /// started at this very moment would find its own lock taken.
     fn is_free(&self, agent: &AgentName) -> bool {
         let deadline = Instant::now() + FAREWELL;
-        loop {
-            let Ok(file) = std::fs::File::open(self.folder(agent).join("shim.lock")) else { return true };
-            match Flock::lock(file, FlockArg::LockSharedNonblock) {
-                Err((_, Errno::EWOULDBLOCK)) if Instant::now() < deadline => {
-                    // The kernel tells nobody when a lock becomes free without also giving it away.
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                Err((_, Errno::EWOULDBLOCK)) => return false,
-                _ => return true,
+        while self.is_held(agent) {
+            if Instant::now() >= deadline {
+                return false;
             }
+            // The kernel tells nobody when a lock becomes free without also giving it away.
+            std::thread::sleep(Duration::from_millis(2));
         }
+        true
     }
 
     /// Sends SIGTERM to the live shim of `unit`, if there is one.

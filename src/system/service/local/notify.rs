@@ -7,8 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Longest path of a Unix socket, in bytes without the closing zero (unix(7)).
-const PATH_MAX: usize = 107;
+use crate::manifest::SOCKET_PATH_MAX;
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
@@ -43,7 +42,7 @@ impl Folder {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);
             let path = base.join(format!("fleet-start-{}-{number}", std::process::id()));
             // Room for a slash and the number of a socket.
-            if path.as_os_str().len() + 12 > PATH_MAX {
+            if path.as_os_str().len() + 12 > SOCKET_PATH_MAX {
                 return Err(io::Error::other(format!("{} is too long for a socket's path", path.display())));
             }
             // Not recursive: an existing folder is somebody else's.
