@@ -131,6 +131,25 @@ name!(
     |text| check(text, NAME_MAX, true)
 );
 
+name!(
+    /// The name of a fall-back chain of models: `[a-z][a-z0-9-]{0,31}`.
+    ChainName,
+    |text| check(text, NAME_MAX, true)
+);
+name!(
+    /// A connector's name: `[a-z][a-z0-9-]{0,31}`, and not a reserved word, because `to=` takes both.
+    ConnectorName,
+    |text| {
+        check(text, NAME_MAX, true)?;
+        if RESERVED_AGENT_NAMES.contains(&text) { Err(NameError::Reserved) } else { Ok(()) }
+    }
+);
+name!(
+    /// A gate's name: `[a-z][a-z0-9-]{0,31}`.
+    GateName,
+    |text| check(text, NAME_MAX, true)
+);
+
 /// The names of the systemd objects that belong to one fleet.
 ///
 /// Made only from checked names, so the result is always a valid unit name.

@@ -99,6 +99,12 @@ pub enum SecretSource {
     Env(String),
     /// A file's content, one trailing newline removed. Absolute.
     File(PathBuf),
+    /// What a program prints, one trailing newline removed. Never given to a shell.
+    Cmd(Vec<String>),
+    /// What `op read` prints for this `op://…` reference.
+    Op(String),
+    /// A credential of the unit: a file in `$CREDENTIALS_DIRECTORY`.
+    Systemd(String),
 }
 
 /// How the agent gets a secret.

@@ -89,6 +89,21 @@ pub fn percent(text: &str) -> Result<u32, String> {
     text.strip_suffix('%').and_then(|number| number.parse().ok()).ok_or_else(shape)
 }
 
+/// Reads a time of day, `07:30`, as minutes after midnight.
+///
+/// # Errors
+/// Says what a time of day looks like.
+pub fn time_of_day(text: &str) -> Result<u64, String> {
+    let shape = || format!("`{text}` is not a time of day; write hours and minutes, as in \"07:30\"");
+    let (hours, minutes) = text.split_once(':').ok_or_else(shape)?;
+    let two = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !(two(hours) && two(minutes)) {
+        return Err(shape());
+    }
+    let (hours, minutes): (u64, u64) = (hours.parse().map_err(|_| shape())?, minutes.parse().map_err(|_| shape())?);
+    if hours < 24 && minutes < 60 { Ok(hours * 60 + minutes) } else { Err(shape()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +127,14 @@ mod tests {
         assert!(size("99999999999T").is_err());
         assert_eq!(show_size(6 << 30), "6G");
         assert_eq!(show_size(1500), "1500");
+    }
+
+    #[test]
+    fn times_of_day_read() {
+        assert_eq!(time_of_day("07:30"), Ok(450));
+        for bad in ["7:30", "24:00", "12:60", "12", "ab:cd", "+1:00"] {
+            assert!(time_of_day(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

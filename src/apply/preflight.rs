@@ -33,6 +33,17 @@ pub fn check(fleet: &Fleet, manager: ManagerKind, diagnostics: &mut Diagnostics)
                     let known = variables.get_or_insert_with(|| environment(manager));
                     (!known.contains(name)).then(|| absent_variable(&secret.name, name, manager))
                 }
+                SecretSource::Cmd(words) => words.first().and_then(|program| absent_program(&secret.name, program)),
+                SecretSource::Op(_) => absent_program(&secret.name, "op"),
+                // The unit's credentials exist only while it runs.
+                SecretSource::Systemd(_) if manager == ManagerKind::Systemd => None,
+                SecretSource::Systemd(_) => Some((
+                    format!(
+                        "the secret `{}` is a credential of systemd, and this fleet runs without systemd",
+                        secret.name
+                    ),
+                    "use from=\"file:PATH\" or from=\"env:NAME\"".to_owned(),
+                )),
             };
             if let Some((message, help)) = absent {
                 // A warning: the value may be put there before the agent starts, and a plan must not need secrets.
@@ -41,6 +52,15 @@ pub fn check(fleet: &Fleet, manager: ManagerKind, diagnostics: &mut Diagnostics)
             }
         }
     }
+}
+
+/// A program that prints a secret has to be found where agents are started.
+fn absent_program(secret: &str, program: &str) -> Option<(String, String)> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    crate::system::proc::find_program(program, &path).is_none().then(|| {
+        let message = format!("the secret `{secret}` cannot be read: the program `{program}` is not on the PATH");
+        (message, "install it, or write its whole path".to_owned())
+    })
 }
 
 /// Why a secret's file cannot be read. It is looked at, never opened: a pipe would hold the plan up.

@@ -13,6 +13,10 @@ pub fn one(target: &Target, name: &str) -> Result<AgentName, CliError> {
     if let Some((found, _)) = target.ledger.agents.get_key_value(name) {
         return Ok(found.clone());
     }
+    // So that a role text can say whom to report to, whatever that agent is called.
+    if name == "orchestrator" {
+        return orchestrator(target);
+    }
     match group(target, name).as_slice() {
         [] => Err(unknown(target, name)),
         members => Err(CliError::usage(

@@ -37,7 +37,7 @@ pub enum Command {
     /// Write a small commented fleet.kdl with the agent CLIs found on this machine.
     Init(Init),
     /// Check the roster: every mistake in one run.
-    Validate(Json),
+    Validate(Validate),
     /// Show what `apply` would change, why, and whose work it would interrupt.
     Plan(Plan),
     /// Make the machine match the roster.
@@ -96,6 +96,10 @@ pub enum Profile {
     General,
     /// An orchestrator, an enhancer, two coders and a reviewer.
     Coding,
+    /// An orchestrator, an enhancer, two researchers, an analyst, a planner and a generalist.
+    Research,
+    /// Coding and research side by side.
+    Hybrid,
 }
 
 impl Profile {
@@ -107,6 +111,8 @@ impl Profile {
             Self::LocalCanary => "local-canary",
             Self::General => "general",
             Self::Coding => "coding",
+            Self::Research => "research",
+            Self::Hybrid => "hybrid",
         }
     }
 }
@@ -117,6 +123,26 @@ pub struct Json {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `validate`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Validate {
+    /// Rosters to check, each by itself; `-` is standard input. Else the roster of --file.
+    #[arg(value_name = "FILE", conflicts_with = "file")]
+    pub files: Vec<PathBuf>,
+    /// Print JSON, one object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 1 when there are warnings.
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// Print the flat roster: includes taken in, settings merged, the origin of every value.
+    #[arg(long)]
+    pub expand: bool,
+    /// Print every file that was looked for, found or not, one a line.
+    #[arg(long, conflicts_with_all = ["expand", "json"])]
+    pub list_files: bool,
 }
 
 /// The service manager.

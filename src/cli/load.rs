@@ -1,14 +1,18 @@
 //! Finds the roster, reads it and everything it names.
 
+use std::cell::RefCell;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::args::Global;
 use super::error::CliError;
-use crate::diagnostic::{Diagnostics, Sources};
+use crate::diagnostic::{Diagnostics, FileId, Sources};
 use crate::ids::FleetId;
 use crate::resolve::{self, Fleet, HostFacts, Inputs, builtin};
 use crate::roster::decode::role_file;
-use crate::roster::{self, scan};
+use crate::roster::include::{Found, Trouble, Wanted};
+use crate::roster::model::Roster;
+use crate::roster::{self, defaults, scan};
 
 /// The name that is looked for.
 pub const ROSTER: &str = "fleet.kdl";
@@ -20,11 +24,15 @@ const FILE_CAP: u64 = 1 << 20;
 pub struct Loaded {
     pub sources: Sources,
     pub diagnostics: Diagnostics,
-    /// The roster's own bytes.
+    /// The root file's own bytes.
     pub text: String,
     /// Known even when the rest has mistakes.
     pub id: Option<FleetId>,
+    pub roster: Option<Roster>,
+    pub inputs: Inputs,
     pub fleet: Option<Fleet>,
+    /// Every file that was looked for, found or not: a change of any of them may change the result.
+    pub touched: Vec<PathBuf>,
 }
 
 /// Where the roster is: `--file`, `$FLEET_FILE`, or `fleet.kdl` here or above.
@@ -52,7 +60,15 @@ pub fn load(global: &Global, facts: &HostFacts) -> Result<Loaded, CliError> {
     load_path(&path, facts)
 }
 
-fn load_path(path: &Path, facts: &HostFacts) -> Result<Loaded, CliError> {
+/// Loads the roster at `path`, shown under the name of its file.
+pub fn load_path(path: &Path, facts: &HostFacts) -> Result<Loaded, CliError> {
+    let shown =
+        path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    load_as(path, shown, facts)
+}
+
+/// Loads the roster at `path`, shown as `shown`.
+pub fn load_as(path: &Path, shown: String, facts: &HostFacts) -> Result<Loaded, CliError> {
     let cannot = |what: String| {
         CliError::failed(
             format!("cannot read the roster {}: {what}", path.display()),
@@ -68,67 +84,144 @@ fn load_path(path: &Path, facts: &HostFacts) -> Result<Loaded, CliError> {
         return Err(cannot("it is not a plain file".to_owned()));
     }
     if metadata.len() > scan::MAX_BYTES as u64 {
-        let size = metadata.len();
-        let message =
-            format!("the roster {} has {size} bytes; the limit is {} (F0101)", path.display(), scan::MAX_BYTES);
-        return Err(CliError::failed(
-            message,
-            "use `count=` for agents that are alike, and `defaults` and `role` for shared settings",
-        ));
+        return Err(too_large(&path.display().to_string(), metadata.len()));
     }
     let bytes = std::fs::read(&canonical).map_err(|error| cannot(error.to_string()))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| cannot(format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to() + 1)))?;
-    let folder = canonical.parent().unwrap_or(Path::new("/")).to_path_buf();
+    Ok(load_text(text, shown, canonical, facts))
+}
+
+/// Loads the roster on standard input. Its paths start at the current folder.
+pub fn load_stdin(facts: &HostFacts) -> Result<Loaded, CliError> {
+    let cannot = |what: String| CliError::failed(format!("cannot read standard input: {what}"), "");
+    let mut bytes = Vec::new();
+    let limit = scan::MAX_BYTES as u64;
+    io::stdin().lock().take(limit + 1).read_to_end(&mut bytes).map_err(|error| cannot(error.to_string()))?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large("on standard input", bytes.len() as u64));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|error| cannot(format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to() + 1)))?;
+    let folder = std::env::current_dir().map_err(|error| {
+        CliError::failed(format!("the current folder cannot be used: {error}"), "change into a folder that exists")
+    })?;
+    Ok(load_text(text, "<stdin>".to_owned(), folder.join("<stdin>"), facts))
+}
+
+fn too_large(which: &str, size: u64) -> CliError {
+    let message = format!("the roster {which} has at least {size} bytes; the limit is {} (F0101)", scan::MAX_BYTES);
+    CliError::failed(message, "use `count=` for agents that are alike, and `defaults` and `role` for shared settings")
+}
+
+/// Loads `text`, which stands at `identity`.
+fn load_text(text: String, shown: String, identity: PathBuf, facts: &HostFacts) -> Loaded {
+    let folder = identity.parent().unwrap_or(Path::new("/")).to_path_buf();
     let mut sources = Sources::default();
-    let shown =
-        path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-    let file = sources.add(shown, text.clone());
     let mut diagnostics = Diagnostics::default();
-    let Some(roster) = roster::read(&text, file, &mut diagnostics) else {
-        return Ok(Loaded { sources, diagnostics, text, id: None, fleet: None });
+    let touched = RefCell::new(vec![identity.clone()]);
+    let mut inputs = Inputs { roster: identity.clone(), folder, ..Inputs::default() };
+    let root = sources.add(shown, text.clone());
+    let mut folders = vec![(root, inputs.folder.clone())];
+    let base = inputs.folder.clone();
+    let mut reader = |wanted: &Wanted<'_>, file: FileId| {
+        let from = folders.iter().find(|(known, _)| *known == wanted.from).map_or(&base, |(_, folder)| folder);
+        let found = include(wanted, from, &base, facts, &mut touched.borrow_mut())?;
+        folders.push((file, found.identity.parent().unwrap_or(Path::new("/")).to_path_buf()));
+        Ok(found)
     };
-    let inputs = inputs(&roster, canonical, folder, facts, &mut sources, &mut diagnostics);
+    let roster = roster::read(root, identity, &mut sources, &mut reader, &mut diagnostics);
+    inputs.folders.extend(folders);
+    let mut touched = touched.into_inner();
+    let Some(roster) = roster else {
+        return Loaded { sources, diagnostics, text, id: None, roster: None, inputs, fleet: None, touched };
+    };
+    fill(&mut inputs, &roster, facts, &mut sources, &mut diagnostics, &mut touched);
     let id = roster.id.as_ref().map(|id| id.value.clone());
     let fleet = resolve::resolve(&roster, &inputs, facts, &sources, &mut diagnostics);
-    Ok(Loaded { sources, diagnostics, text, id, fleet })
+    Loaded { sources, diagnostics, text, id, roster: Some(roster), inputs, fleet, touched }
+}
+
+/// Reads an included file: inside the roster's folder `base`, unless it is named by its absolute path.
+fn include(
+    wanted: &Wanted<'_>,
+    from: &Path,
+    base: &Path,
+    facts: &HostFacts,
+    touched: &mut Vec<PathBuf>,
+) -> Result<Found, Trouble> {
+    let place = resolve::place(wanted.path, from, &facts.home);
+    let shown = |path: &Path| {
+        let inside = path.strip_prefix(base).ok().filter(|rest| !rest.as_os_str().is_empty());
+        inside.unwrap_or(path).display().to_string()
+    };
+    let identity = match place.canonicalize() {
+        Ok(identity) => identity,
+        Err(error) => {
+            let what = format!("{}: {error}", shown(&place));
+            touched.push(place);
+            let absent = error.kind() == io::ErrorKind::NotFound;
+            return Err(if absent { Trouble::Absent(what) } else { Trouble::Unreadable(what) });
+        }
+    };
+    touched.push(identity.clone());
+    let by_name = Path::new(wanted.path).is_absolute() || wanted.path.starts_with("~/");
+    let home = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
+    if !by_name && !identity.starts_with(&home) {
+        return Err(Trouble::Outside(identity.display().to_string()));
+    }
+    let text = read(&identity).map_err(Trouble::Unreadable)?;
+    Ok(Found { name: shown(&identity), identity, text })
 }
 
 /// Reads what the roster names: a file beside the roster wins over the built-in one.
-fn inputs(
-    roster: &roster::model::Roster,
-    path: PathBuf,
-    folder: PathBuf,
+fn fill(
+    inputs: &mut Inputs,
+    roster: &Roster,
     facts: &HostFacts,
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
-) -> Inputs {
-    let mut inputs = Inputs { roster: path, folder, ..Inputs::default() };
-    let text_of = |kind: &str, name: &str, extension: &str, table, folder: &Path| {
-        let relative = format!("{kind}/{name}.{extension}");
-        let own = folder.join(&relative);
-        if own.is_file() {
-            return read(&own).ok().map(|text| (relative, text));
-        }
-        builtin::find(table, name).map(|text| (format!("built-in {relative}"), text.to_owned()))
-    };
+    touched: &mut Vec<PathBuf>,
+) {
+    inputs.defaults = defaults::nodes(sources);
     for name in resolve::role_names(roster) {
-        if let Some((shown, text)) = text_of("roles", name.as_str(), "md", builtin::ROLES, &inputs.folder) {
-            let file = sources.add(shown, text.clone());
-            inputs.roles.insert(name, role_file::read(&text, file, diagnostics));
-        }
+        let Some((shown, text)) = text_of("roles", name.as_str(), "md", builtin::ROLES, inputs, touched) else {
+            continue;
+        };
+        let file = sources.add(shown, text.clone());
+        inputs.folders.insert(file, inputs.folder.join("roles"));
+        inputs.roles.insert(name, role_file::read(&text, file, diagnostics));
     }
-    let needs = resolve::needs(roster, &inputs.roles);
+    let needs = resolve::needs(roster, inputs, facts);
     for name in needs.runtimes {
-        if let Some((shown, text)) = text_of("runtimes", name.as_str(), "kdl", builtin::RUNTIMES, &inputs.folder) {
+        if let Some((shown, text)) = text_of("runtimes", name.as_str(), "kdl", builtin::RUNTIMES, inputs, touched) {
             inputs.runtimes.insert(name, sources.add(shown, text));
         }
     }
-    for written in needs.prompts {
-        let text = read(&resolve::place(&written, &inputs.folder, &facts.home));
-        inputs.prompts.insert(written, text.map(|text| text.trim().to_owned()));
+    for path in needs.prompts {
+        let text = read(&path).map(|text| text.trim().to_owned());
+        touched.push(path.clone());
+        inputs.prompts.insert(path, text);
     }
-    inputs
+}
+
+/// A role or runtime file with the name people are shown.
+fn text_of(
+    kind: &str,
+    name: &str,
+    extension: &str,
+    table: &'static [(&str, &str)],
+    inputs: &Inputs,
+    touched: &mut Vec<PathBuf>,
+) -> Option<(String, String)> {
+    let relative = format!("{kind}/{name}.{extension}");
+    let own = inputs.folder.join(&relative);
+    let is_file = own.is_file();
+    touched.push(own.clone());
+    if is_file {
+        return read(&own).ok().map(|text| (relative, text));
+    }
+    builtin::find(table, name).map(|text| (format!("built-in {relative}"), text.to_owned()))
 }
 
 fn read(path: &Path) -> Result<String, String> {

@@ -154,14 +154,19 @@ impl Ui {
         }
         let sources = concealed(diagnostics, sources);
         for diagnostic in diagnostics.sorted() {
-            let mut value = serde_json::json!({ "format": 1 });
-            if let (Some(value), Ok(serde_json::Value::Object(fields))) =
-                (value.as_object_mut(), serde_json::to_value(render::json(diagnostic, &sources)))
-            {
-                value.extend(fields);
-            }
-            self.out(&value.to_string());
+            self.out(&self.json_line(&render::json(diagnostic, &sources)));
         }
+    }
+
+    /// One object with its `format` number, as tools read it.
+    pub fn json_line<T: serde::Serialize>(&self, value: &T) -> String {
+        let mut line = serde_json::json!({ "format": 1 });
+        if let (Some(line), Ok(serde_json::Value::Object(fields))) =
+            (line.as_object_mut(), serde_json::to_value(value))
+        {
+            line.extend(fields);
+        }
+        line.to_string()
     }
 
     /// Asks a person for a word. `None` when standard input ends.

@@ -1,4 +1,4 @@
-//! Every code a diagnostic can carry. A code's number never changes its meaning.
+//! Every code a diagnostic can carry. A code's number never changes its meaning; F0212 was used once and is not again.
 
 use std::fmt;
 
@@ -37,6 +37,8 @@ codes! {
     Syntax = "F0104", "not KDL";
     BareWord = "F0105", "a value that needs quotes or a #";
     BadCharacter = "F0106", "a character that does not belong in a roster";
+    OtherLanguage = "F0107", "YAML, TOML or JSON where KDL is expected";
+    OldSyntax = "F0108", "the syntax of KDL 1";
     /// F02: one node.
     UnknownNode = "F0201", "a node this language does not have";
     UnknownProperty = "F0202", "a property this node does not have";
@@ -49,8 +51,8 @@ codes! {
     MissingProperty = "F0209", "a property is missing";
     DuplicateNode = "F0210", "a node that may stand once stands twice";
     UnexpectedChildren = "F0211", "a node that has no children has some";
-    NotYet = "F0212", "part of the language that this version does not build";
     MissingChild = "F0213", "a child node is missing";
+    ConnectorKey = "F0214", "a key of another kind of connector";
     /// F03: the whole roster.
     NoFleet = "F0301", "the roster does not start with a fleet node";
     Version = "F0302", "a roster version this fleet does not read";
@@ -72,6 +74,23 @@ codes! {
     BadRuntimeFile = "F0318", "a runtime file that cannot be used";
     BadRoleFile = "F0319", "a role file that cannot be used";
     StateFolder = "F0320", "a state folder that systemd cannot name";
+    Include = "F0321", "an include that cannot be taken in";
+    UnknownChain = "F0322", "a chain of models that is not declared";
+    ModelNotInChain = "F0323", "a model that is not in its chain";
+    UnknownConnector = "F0324", "a connector that is not declared";
+    UnknownGate = "F0325", "a gate that is not declared";
+    UnknownTarget = "F0326", "nobody of that name to address";
+    DuplicateName = "F0327", "two things of one kind and one name";
+    UnusedConnector = "F0328", "a connector that nobody uses";
+    UnusedGate = "F0329", "a gate that nothing requires";
+    ReviewImpossible = "F0330", "a review that nobody can give";
+    ApprovalImpossible = "F0331", "an approval that nobody can give";
+    CannotFix = "F0332", "a reaction that sends work to someone who may not do it";
+    NoSource = "F0333", "an event that nothing reports";
+    Identity = "F0334", "a former name that is taken";
+    SharedBranch = "F0335", "two worktrees on one branch";
+    Envelope = "F0336", "an envelope that the fleet is already outside of";
+    LayoutPane = "F0337", "a pane that nobody is in";
     /// F04: this machine.
     ProgramNotFound = "F0401", "the agent's program is not on its path";
     NoFolder = "F0402", "a working folder that cannot be used";

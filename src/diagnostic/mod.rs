@@ -43,6 +43,12 @@ impl Sources {
         FileId(self.files.len() - 1)
     }
 
+    /// The index that the next file will get.
+    #[must_use]
+    pub fn next(&self) -> FileId {
+        FileId(self.files.len())
+    }
+
     /// The name given to [`Sources::add`].
     #[must_use]
     pub fn name(&self, file: FileId) -> &str {
@@ -191,6 +197,7 @@ pub struct Diagnostics {
     found: Vec<Diagnostic>,
     spoiled: Vec<Span>,
     concealed: Vec<Span>,
+    muted: Vec<Code>,
 }
 
 impl Diagnostics {
@@ -199,7 +206,7 @@ impl Diagnostics {
         let diagnostic = diagnostic.defused();
         let follow_on =
             diagnostic.labels.first().is_some_and(|main| self.spoiled.iter().any(|span| span.overlaps(&main.span)));
-        if !follow_on && !self.found.contains(&diagnostic) {
+        if !follow_on && !self.muted.contains(&diagnostic.code) && !self.found.contains(&diagnostic) {
             self.found.push(diagnostic);
         }
     }
@@ -209,6 +216,11 @@ impl Diagnostics {
         let main = diagnostic.labels.first().map(|label| label.span);
         self.report(diagnostic);
         self.spoiled.extend(main);
+    }
+
+    /// Drops later findings of these kinds: something could not be read, and they would follow from that.
+    pub fn mute(&mut self, codes: &[Code]) {
+        self.muted.extend_from_slice(codes);
     }
 
     /// Marks bytes that no excerpt may show.

@@ -178,6 +178,9 @@ fn secret_words(secrets: &[SecretRef]) -> Option<String> {
         let from = match &secret.from {
             SecretSource::Env(name) => format!("env:{name}"),
             SecretSource::File(path) => format!("file:{}", path.display()),
+            SecretSource::Cmd(words) => format!("cmd:{}", words.join(" ")),
+            SecretSource::Op(reference) => reference.clone(),
+            SecretSource::Systemd(name) => format!("systemd:{name}"),
         };
         let version = secret.version.as_ref().map(|version| format!(" version={version}")).unwrap_or_default();
         let delivery = match secret.delivery {

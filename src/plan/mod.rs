@@ -46,6 +46,8 @@ pub struct Plan {
     pub reload: bool,
     pub conflicts: Vec<Conflict>,
     pub notes: Vec<String>,
+    /// What the roster says and nothing acts on yet.
+    pub declared: Vec<String>,
     /// Restarts are left for later by the user's wish, so they interrupt nobody now.
     pub restarts_later: bool,
     /// How many agents the last apply left.
@@ -201,7 +203,7 @@ pub fn plan(
     // Links matter at boot only, so they need no reload.
     let changed = files.iter().chain(agents.iter().flat_map(|agent| &agent.files)).any(FileChange::is_unit);
     let reload = changed || (ledger.reload_due && manager == ManagerKind::Systemd);
-    let mut notes = fleet.notes.clone();
+    let mut notes = Vec::new();
     for (name, host) in &fleet.elsewhere {
         notes.push(format!("{name} belongs to host {host} and is not applied here"));
     }
@@ -226,6 +228,7 @@ pub fn plan(
         reload,
         conflicts,
         notes,
+        declared: fleet.declared.clone(),
         restarts_later: false,
         known_agents: ledger.agents.len(),
     }

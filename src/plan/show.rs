@@ -197,6 +197,9 @@ impl Plan {
             }
         }
         lines.extend(self.notes.iter().map(|note| paint.dim(&format!("note: {note}"))));
+        if !self.declared.is_empty() {
+            lines.push(paint.dim(&wrapped("note: declared, not enforced yet: ", &self.declared)));
+        }
         if !lines.is_empty() {
             let _ = write!(out, "\n{}\n", lines.join("\n"));
         }
@@ -226,7 +229,9 @@ impl Plan {
             })));
         }
         let agent_notes = self.agents.iter().filter_map(|agent| Some((Some(&agent.name), agent.note.as_ref()?)));
-        for (agent, note) in agent_notes.chain(self.notes.iter().map(|note| (None, note))) {
+        let declared: Vec<_> =
+            self.declared.iter().map(|what| format!("declared, not enforced yet: {what}")).collect();
+        for (agent, note) in agent_notes.chain(self.notes.iter().chain(&declared).map(|note| (None, note))) {
             lines.push(line(
                 serde_json::json!({ "format": PLAN_FORMAT, "type": "note", "agent": agent, "text": note }),
             ));
@@ -240,6 +245,25 @@ impl Plan {
         lines.push(line(summary));
         lines
     }
+}
+
+/// Columns that a list of notes is wrapped at.
+const NOTE_WIDTH: usize = 100;
+
+/// A list as a paragraph whose lines are indented below its first word.
+fn wrapped(head: &str, items: &[String]) -> String {
+    let mut out = head.trim_end().to_owned();
+    let mut column = out.len();
+    for (index, item) in items.iter().enumerate() {
+        let comma = if index + 1 < items.len() { "," } else { "" };
+        if column + item.chars().count() + 2 > NOTE_WIDTH {
+            out.push_str("\n     ");
+            column = 5;
+        }
+        let _ = write!(out, " {item}{comma}");
+        column += item.chars().count() + 2;
+    }
+    out
 }
 
 fn action_word(action: Action) -> &'static str {

@@ -10,11 +10,13 @@ macro_rules! embed {
 pub const RUNTIMES: &[(&str, &str)] = embed!("runtimes", "kdl": "canary", "claude", "codex", "command", "opencode");
 
 /// Roles, by name.
-pub const ROLES: &[(&str, &str)] =
-    embed!("roles", "md": "code-review", "coder", "enhancer", "generalist", "orchestrator");
+pub const ROLES: &[(&str, &str)] = embed!(
+    "roles", "md": "analyst", "board", "board-business", "board-contrarian", "board-financial", "board-moonshot", "board-technical", "code-review", "coder", "enhancer", "generalist", "operations", "orchestrator", "planner", "research", "security-review"
+);
 
 /// Rosters that `fleet init` writes, by profile.
-pub const PRESETS: &[(&str, &str)] = embed!("presets", "kdl": "coding", "general", "local-canary", "minimal");
+pub const PRESETS: &[(&str, &str)] =
+    embed!("presets", "kdl": "coding", "general", "hybrid", "local-canary", "minimal", "research");
 
 /// The text of that name in one of the tables above.
 #[must_use]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Context, Inputs, place};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Sources};
+use super::{Context, Inputs, builtin};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Sources, suggest};
 use crate::ids::{AgentName, RuntimeName};
 use crate::roster::decode::runtime_file::{self, RuntimeFile};
 use crate::roster::model::{RuntimePart, SettingsPart, Spanned};
@@ -13,7 +13,8 @@ use crate::roster::model::{RuntimePart, SettingsPart, Spanned};
 const CANARY: &str = "canary";
 
 /// What a runtime file may fill in.
-const PLACEHOLDERS: &[&str] = &["model", "effort", "role-file", "role-text", "prompt", "dir", "files"];
+const PLACEHOLDERS: &[&str] =
+    &["model", "effort", "role-file", "role-text", "prompt", "session", "home", "dir", "files"];
 
 /// How an agent is started.
 pub(super) struct Launch {
@@ -96,6 +97,23 @@ fn unknown_placeholders(runtime: &RuntimeFile, diagnostics: &mut Diagnostics) {
             }
         }
     }
+}
+
+/// The runtime file of that name.
+pub(super) fn known_runtime<'a>(
+    context: &'a Context<'_>,
+    name: &Spanned<RuntimeName>,
+    diagnostics: &mut Diagnostics,
+) -> Option<&'a RuntimeFile> {
+    let file = context.runtimes.get(&name.value);
+    if file.is_none() && !context.inputs.runtimes.contains_key(&name.value) {
+        let known = builtin::RUNTIMES.iter().map(|(name, _)| *name);
+        let message = format!("there is no runtime `{}`", name.value);
+        let help = suggest::sentence(name.value.as_str(), known);
+        let help = format!("{help} Or write `runtimes/{}.kdl` beside the roster", name.value);
+        diagnostics.report(Diagnostic::error(Code::UnknownRuntime, message).at(name.span, "unknown").help(help));
+    }
+    file
 }
 
 /// Builds the command line of one agent.
@@ -181,7 +199,7 @@ fn show(path: &Path) -> String {
 fn folder_of(context: &Context<'_>, part: &SettingsPart, diagnostics: &mut Diagnostics) -> PathBuf {
     let written = part.dir.as_ref().or(context.roster.workspace.as_ref());
     let Some(written) = written else { return context.inputs.folder.clone() };
-    let dir = place(&written.value, &context.inputs.folder, &context.facts.home);
+    let dir = context.inputs.place(&written.value, written.span.file, context.facts);
     // Such a name could change its meaning inside a quoted word of some agent's command line.
     if show(&dir).contains(['"', '\\', '\n', '\'']) {
         let message = "a working folder's path cannot contain quotes, backslashes or line breaks";
@@ -241,7 +259,7 @@ fn permission_words<'a>(part: &SettingsPart, file: &'a RuntimeFile, diagnostics:
     }
 }
 
-fn told<'a>(
+pub(super) fn told<'a>(
     words: Option<&'a [String]>,
     what: &str,
     written: &Spanned<String>,

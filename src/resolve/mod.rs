@@ -2,8 +2,10 @@
 
 pub mod builtin;
 mod checks;
+pub mod expand;
 mod launch;
 pub mod model;
+mod models;
 mod roles;
 mod settings;
 mod variables;
@@ -16,29 +18,43 @@ pub use model::{Agent, Fleet, HostFacts, Paths, place};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Sources, suggest};
 use crate::ids::{AgentName, RoleName, RuntimeName};
 use crate::manifest::{AgentKind, SecretSource};
+use crate::roster::check::Node;
 use crate::roster::decode::role_file::RoleFile;
 use crate::roster::decode::runtime_file::RuntimeFile;
-use crate::roster::model::{AgentNode, PromptPart, Roster, SettingsPart};
+use crate::roster::model::{AgentNode, PromptPart, Roster, SettingsPart, Spanned};
+use crate::roster::{decode, merge};
 
 /// What the roster names and the shell has read: files beside the roster, or the built-in text of that name.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
     /// The roster's canonical path.
     pub roster: PathBuf,
-    /// Its folder: where relative paths start.
+    /// Its folder: where the relative paths of files that are not in `folders` start.
     pub folder: PathBuf,
+    /// The folder of each file, where its relative paths start.
+    pub folders: BTreeMap<FileId, PathBuf>,
+    /// The weakest layer of settings: [`crate::roster::defaults::nodes`].
+    pub defaults: Vec<Node>,
     pub runtimes: BTreeMap<RuntimeName, FileId>,
     /// `None`: found, but it has mistakes, which are reported.
     pub roles: BTreeMap<RoleName, Option<RoleFile>>,
-    /// Prompt files by the path written in the roster: their text, or why it cannot be read.
-    pub prompts: BTreeMap<String, Result<String, String>>,
+    /// Prompt files by their place: their text, or why it cannot be read.
+    pub prompts: BTreeMap<PathBuf, Result<String, String>>,
+}
+
+impl Inputs {
+    /// Where a written path leads. It starts at the folder of the file it stands in.
+    #[must_use]
+    pub fn place(&self, written: &str, file: FileId, facts: &HostFacts) -> PathBuf {
+        place(written, self.folders.get(&file).unwrap_or(&self.folder), &facts.home)
+    }
 }
 
 /// What the shell has to read before [`resolve`], besides the roles.
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
     pub runtimes: BTreeSet<RuntimeName>,
-    pub prompts: BTreeSet<String>,
+    pub prompts: BTreeSet<PathBuf>,
 }
 
 /// Role of the orchestrator and the enhancers, which they have by nature.
@@ -59,6 +75,7 @@ fn parts<'a>(
         .chain(roster.roles.iter().map(|role| &role.settings))
         .chain(roster.agents.iter().map(|agent| &agent.settings))
         .chain(roles.values().flatten().map(|role| &role.settings))
+        .map(|layer| &layer.part)
 }
 
 /// The roles that `roster` names. They are read first: their files name runtimes and prompts themselves.
@@ -76,16 +93,24 @@ pub fn role_names(roster: &Roster) -> BTreeSet<RoleName> {
     names
 }
 
-/// Lists what `roster` and its `roles` name outside themselves.
+/// Lists what `roster` and the roles in `inputs` name outside themselves.
 #[must_use]
-pub fn needs(roster: &Roster, roles: &BTreeMap<RoleName, Option<RoleFile>>) -> Needs {
+pub fn needs(roster: &Roster, inputs: &Inputs, facts: &HostFacts) -> Needs {
     let mut needs = Needs::default();
-    for part in parts(roster, roles) {
-        needs.runtimes.extend(part.runtime.as_ref().map(|runtime| runtime.name.value.clone()));
-        if let Some(PromptPart::File(path)) = part.prompt.as_ref().map(|prompt| &prompt.value) {
-            needs.prompts.insert(path.clone());
+    let mut prompt = |prompt: Option<&Spanned<PromptPart>>| {
+        if let Some(Spanned { value: PromptPart::File(path), span }) = prompt {
+            needs.prompts.insert(inputs.place(path, span.file, facts));
         }
+    };
+    for part in parts(roster, &inputs.roles) {
+        needs.runtimes.extend(part.runtime.as_ref().map(|runtime| runtime.name.value.clone()));
+        prompt(part.prompt.as_ref());
     }
+    for role in &roster.roles {
+        prompt(role.prompt.as_ref());
+    }
+    let uses = roster.chains.iter().flat_map(|chain| &chain.uses);
+    needs.runtimes.extend(uses.filter_map(|one| one.runtime.as_ref()).map(|runtime| runtime.value.clone()));
     needs
 }
 
@@ -99,6 +124,34 @@ struct Context<'a> {
     runtimes: BTreeMap<RuntimeName, RuntimeFile>,
     /// Variables of the service manager that some agent's secret comes from.
     secret_variables: BTreeSet<String>,
+}
+
+impl<'a> Context<'a> {
+    /// Enough for roles and settings; runtimes are not looked at.
+    fn without_runtimes(roster: &'a Roster, inputs: &'a Inputs, facts: &'a HostFacts, sources: &'a Sources) -> Self {
+        let paths = Paths { state: PathBuf::new(), runtime: PathBuf::new(), units: PathBuf::new() };
+        let (runtimes, secret_variables) = (BTreeMap::new(), BTreeSet::new());
+        Self { roster, inputs, facts, sources, paths, runtimes, secret_variables }
+    }
+}
+
+/// The node that declares an agent of this kind.
+fn kind_word(kind: AgentKind) -> &'static str {
+    match kind {
+        AgentKind::Orchestrator => "orchestrator",
+        AgentKind::Enhancer => "enhancer",
+        AgentKind::Agent => "agent",
+    }
+}
+
+/// One node of the roster that declares agents, with what all its instances share.
+struct Member<'a> {
+    node: &'a AgentNode,
+    instances: Vec<(AgentName, Option<AgentName>)>,
+    role: roles::Role,
+    /// Its settings, all layers laid over each other.
+    part: SettingsPart,
+    after: Vec<AgentName>,
 }
 
 /// Resolves a roster. `None` when errors were reported, now or before.
@@ -124,22 +177,38 @@ pub fn resolve(
         runtimes: launch::runtimes(inputs, sources, diagnostics),
         secret_variables: secret_variables(roster, inputs),
     };
-    checks::roles(&context, diagnostics);
+    checks::roles::declared(&context, diagnostics);
+    let members: Vec<Member<'_>> = roster
+        .agents
+        .iter()
+        .map(|node| {
+            let role = roles::resolve(&context, node, diagnostics);
+            Member {
+                instances: instances(node, diagnostics),
+                part: decode::settings(&layers(&context, node, &role)),
+                after: after(node, &names, diagnostics),
+                role,
+                node,
+            }
+        })
+        .collect();
     let mut agents = Vec::new();
     let mut elsewhere = Vec::new();
-    for node in &roster.agents {
-        let here = node.host.as_ref().is_none_or(|host| host.value == facts.hostname);
-        for (name, group) in instances(node, diagnostics) {
-            match (&node.host, here) {
-                (Some(host), false) => elsewhere.push((name, host.value.clone())),
-                _ => agents.extend(agent(&context, node, name, group, &names, diagnostics)),
+    for member in &members {
+        let host = member.node.host.as_ref().or(roster.host.as_ref());
+        match host.filter(|host| host.value != facts.hostname) {
+            Some(host) => {
+                let names = member.instances.iter().map(|(name, _)| (name.clone(), host.value.clone()));
+                elsewhere.extend(names);
             }
+            None => agents.extend(here(&context, member, diagnostics)),
         }
     }
-    checks::cycles(&agents, diagnostics);
+    checks::order::cycles(&agents, diagnostics);
     checks::sockets(&agents, &context, diagnostics);
     checks::workspace(&context, diagnostics);
     checks::state_folder(&context, diagnostics);
+    checks::whole(&context, &members, &names, diagnostics);
     let id = id?;
     if diagnostics.has_errors() {
         return None;
@@ -150,20 +219,39 @@ pub fn resolve(
         paths: context.paths,
         agents,
         elsewhere,
-        notes: notes(roster),
+        declared: declared(roster, inputs, sources),
         grows_delays: parts(roster, &inputs.roles).any(|part| part.restart.max_delay_ms.is_some()),
     })
 }
 
-fn notes(roster: &Roster) -> Vec<String> {
-    let mut notes = Vec::new();
+/// The settings of an agent, strongest first: its own, its role's, `defaults`, built in.
+fn layers(context: &Context<'_>, node: &AgentNode, role: &roles::Role) -> Vec<Node> {
+    let weak = merge::over(&context.roster.defaults.nodes, &context.inputs.defaults);
+    merge::over(&node.settings.nodes, &merge::over(&role.settings, &weak))
+}
+
+/// What the roster says and nothing acts on yet.
+fn declared(roster: &Roster, inputs: &Inputs, sources: &Sources) -> Vec<String> {
+    let mut said: Vec<(String, crate::diagnostic::Span, usize)> = Vec::new();
+    let roles = inputs.roles.values().flatten().flat_map(|role| &role.declared);
+    for found in roster.declared.iter().chain(roles) {
+        match said.iter_mut().find(|(what, ..)| *what == found.what) {
+            Some((.., count)) => *count += 1,
+            None => said.push((found.what.clone(), found.span, 1)),
+        }
+    }
+    let mut declared = Vec::new();
     if roster.supervise == Some(true) {
-        notes.push("declared, not enforced yet: supervise=#true".to_owned());
+        declared.push("supervise=#true".to_owned());
     }
     if roster.base.is_some() {
-        notes.push("declared, not enforced yet: workspace base= (worktrees)".to_owned());
+        declared.push("workspace base=".to_owned());
     }
-    notes
+    declared.extend(said.into_iter().map(|(what, span, count)| {
+        let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+        format!("{what} ({}{more})", sources.place(span))
+    }));
+    declared
 }
 
 /// The agents a node stands for: itself, or `name-1` … `name-N`.
@@ -189,73 +277,60 @@ fn secret_variables(roster: &Roster, inputs: &Inputs) -> BTreeSet<String> {
         .flat_map(|part| part.secrets.values())
         .filter_map(|secret| match &secret.from {
             SecretSource::Env(name) => Some(name.clone()),
-            SecretSource::File(_) => None,
+            _ => None,
         })
         .collect()
 }
 
-fn agent(
-    context: &Context<'_>,
-    node: &AgentNode,
-    name: AgentName,
-    group: Option<AgentName>,
-    names: &checks::Names,
-    diagnostics: &mut Diagnostics,
-) -> Option<Agent> {
-    let role_name = node.role.as_ref().map(|role| role.value.clone()).or_else(|| role_by_nature(node.kind));
-    let role = roles::resolve(context, node, role_name.as_ref(), diagnostics);
-    let part = node.settings.clone().over(role.settings).over(context.roster.defaults.clone());
-    let after = after(node, names, diagnostics);
-    let mut settings = settings::settle(context, node, &part, diagnostics);
-    let Some(runtime) = part.runtime.clone() else {
+/// The instances of one node that run on this machine.
+fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostics) -> Vec<Agent> {
+    let (node, part) = (member.node, &member.part);
+    let mut settings = settings::settle(context, node, part, diagnostics);
+    let chosen = models::choose(context, part, diagnostics);
+    let Some(runtime) = chosen.or_else(|| part.runtime.clone()) else {
         let known: Vec<_> = builtin::RUNTIMES.iter().map(|(name, _)| *name).collect();
         let message = format!("agent `{}` has no runtime", node.name.value);
         let diagnostic = Diagnostic::error(Code::NoRuntime, message).at(node.name.span, "incomplete");
         let help =
             format!("add `runtime \"NAME\"` to it, to its role or to `defaults`; there is {}", suggest::list(&known));
         diagnostics.report(diagnostic.help(help));
-        return None;
+        return Vec::new();
     };
-    let Some(file) = context.runtimes.get(&runtime.name.value) else {
-        if !context.inputs.runtimes.contains_key(&runtime.name.value) {
-            let known = builtin::RUNTIMES.iter().map(|(name, _)| *name);
-            let message = format!("there is no runtime `{}`", runtime.name.value);
-            let help = suggest::sentence(runtime.name.value.as_str(), known);
-            let help = format!("{help} Or write `runtimes/{}.kdl` beside the roster", runtime.name.value);
-            diagnostics
-                .report(Diagnostic::error(Code::UnknownRuntime, message).at(runtime.name.span, "unknown").help(help));
-        }
-        return None;
-    };
+    let Some(file) = launch::known_runtime(context, &runtime.name, diagnostics) else { return Vec::new() };
     settings.policy.patterns.clone_from(&file.patterns);
     settings.policy.delivery.clone_from(&file.delivery);
-    let launch = launch::launch(context, &name, &part, &runtime, file, role.text.as_deref(), diagnostics)?;
-    let environment = variables::environment(context, &part, file, &launch.expand, diagnostics);
-    Some(Agent {
-        place: context.sources.place(node.name.span),
-        span: node.name.span,
-        group,
-        kind: node.kind,
-        role: role_name,
-        may: role.may,
-        after,
-        runtime: runtime.name.value.as_str().to_owned(),
-        model: runtime.model.map(|model| model.value),
-        effort: runtime.effort.map(|effort| effort.value),
-        argv: launch.argv,
-        prompt_argv: launch.prompt_argv,
-        dir: launch.dir,
-        env: environment.env,
-        search: environment.search,
-        secrets: environment.secrets,
-        unset: environment.unset,
-        role_text: role.text,
-        files: launch.files,
-        script: runtime.script.map(crate::script::Script::new),
-        terminal: settings.terminal,
-        policy: settings.policy,
-        name,
-    })
+    let mut agents = Vec::new();
+    for (name, group) in &member.instances {
+        let text = member.role.text.as_deref();
+        let Some(launch) = launch::launch(context, name, part, &runtime, file, text, diagnostics) else { continue };
+        let environment = variables::environment(context, part, file, &launch.expand, diagnostics);
+        agents.push(Agent {
+            place: context.sources.place(node.name.span),
+            span: node.name.span,
+            group: group.clone(),
+            kind: node.kind,
+            role: member.role.name.clone(),
+            may: member.role.may.clone(),
+            after: member.after.clone(),
+            runtime: runtime.name.value.as_str().to_owned(),
+            model: runtime.model.as_ref().map(|model| model.value.clone()),
+            effort: runtime.effort.as_ref().map(|effort| effort.value.clone()),
+            argv: launch.argv,
+            prompt_argv: launch.prompt_argv,
+            dir: launch.dir,
+            env: environment.env,
+            search: environment.search,
+            secrets: environment.secrets,
+            unset: environment.unset,
+            role_text: member.role.text.clone(),
+            files: launch.files,
+            script: runtime.script.clone().map(crate::script::Script::new),
+            terminal: settings.terminal.clone(),
+            policy: settings.policy.clone(),
+            name: name.clone(),
+        });
+    }
+    agents
 }
 
 fn after(node: &AgentNode, names: &checks::Names, diagnostics: &mut Diagnostics) -> Vec<AgentName> {

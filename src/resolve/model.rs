@@ -90,8 +90,8 @@ pub struct Fleet {
     pub elsewhere: Vec<(AgentName, String)>,
     /// Whether the roster asks for growing restart delays by name.
     pub grows_delays: bool,
-    /// Said in the roster, but not enforced by this version.
-    pub notes: Vec<String>,
+    /// Said in the roster and checked, and nothing acts on it yet; each with its first place.
+    pub declared: Vec<String>,
 }
 
 impl Fleet {

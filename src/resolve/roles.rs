@@ -2,35 +2,39 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, checks};
+use super::settings::prompt_text;
+use super::{Context, checks, role_by_nature};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
 use crate::ids::RoleName;
 use crate::manifest::AgentKind;
+use crate::roster::check::Node;
 use crate::roster::decode::role_file::RoleFile;
-use crate::roster::model::{AgentNode, SettingsPart};
+use crate::roster::merge;
+use crate::roster::model::{AgentNode, Spanned};
 
 /// A role, all layers laid over each other.
 #[derive(Debug, Default)]
 pub(super) struct Role {
+    pub name: Option<RoleName>,
+    /// Whether it was found; otherwise nothing can be said of what it may do.
+    pub known: bool,
     pub may: BTreeSet<String>,
     pub text: Option<String>,
-    pub settings: SettingsPart,
+    pub settings: Vec<Node>,
 }
 
 /// The role of `node`. A role of the roster lies over the one it extends, or over the role file of its own name.
-pub(super) fn resolve(
-    context: &Context<'_>,
-    node: &AgentNode,
-    name: Option<&RoleName>,
-    diagnostics: &mut Diagnostics,
-) -> Role {
-    let Some(name) = name else { return Role::default() };
+pub(super) fn resolve(context: &Context<'_>, node: &AgentNode, diagnostics: &mut Diagnostics) -> Role {
+    let by_nature = || role_by_nature(node.kind);
+    let Some(name) = node.role.as_ref().map(|role| role.value.clone()).or_else(by_nature) else {
+        return Role::default();
+    };
     // A longer chain of `extends` is a circle, which `checks::roles` reports.
     let longest = context.roster.roles.len();
-    let Some(role) = layered(context, name, longest) else {
+    let Some(role) = layered(context, &name, longest, diagnostics) else {
         let span = node.role.as_ref().map_or(node.span, |role| role.span);
-        if !context.inputs.roles.contains_key(name) {
-            let known = checks::known_roles(context);
+        if !context.inputs.roles.contains_key(&name) {
+            let known = checks::roles::known(context);
             let help = suggest::sentence(name.as_str(), known.iter().map(String::as_str));
             let help = format!(
                 "{help} Or declare `role \"{name}\" {{ may \"…\" }}`, or write `roles/{name}.md` beside the roster"
@@ -38,7 +42,7 @@ pub(super) fn resolve(
             let message = format!("there is no role `{name}`");
             diagnostics.report(Diagnostic::error(Code::UnknownRole, message).at(span, "unknown").help(help));
         }
-        return Role::default();
+        return Role { name: Some(name), ..Role::default() };
     };
     if node.kind == AgentKind::Enhancer
         && let Some(word) = ["code", "review"].into_iter().find(|word| role.may.contains(*word))
@@ -46,29 +50,39 @@ pub(super) fn resolve(
         let message = format!("the enhancer's role `{name}` may `{word}`");
         let span = node.role.as_ref().map_or(node.name.span, |role| role.span);
         let help = "an enhancer improves the fleet and neither codes nor reviews: give this agent another role, or make it an `agent`";
-        diagnostics.report(Diagnostic::error(Code::Capability, message).at(span, "here").help(help));
+        let mut diagnostic = Diagnostic::error(Code::Capability, message).at(span, "here").help(help);
+        let declared = context.roster.roles.iter().find(|role| role.name.value == name);
+        let said = declared.and_then(|role| role.may.as_ref()?.iter().find(|may| may.value == word));
+        if let Some(said) = said {
+            diagnostic = diagnostic.at(said.span, "allowed here");
+        }
+        diagnostics.report(diagnostic);
     }
-    role
+    Role { name: Some(name), known: true, ..role }
 }
 
-fn layered(context: &Context<'_>, name: &RoleName, depth: usize) -> Option<Role> {
+fn layered(context: &Context<'_>, name: &RoleName, depth: usize, diagnostics: &mut Diagnostics) -> Option<Role> {
     let declared = context.roster.roles.iter().find(|role| role.name.value == *name);
     let file = context.inputs.roles.get(name).and_then(Option::as_ref);
     let from_file = |file: &RoleFile| Role {
         may: file.may.iter().cloned().collect(),
         text: (!file.text.is_empty()).then(|| file.text.clone()),
-        settings: file.settings.clone(),
+        settings: file.settings.nodes.clone(),
+        ..Role::default()
     };
     let Some(declared) = declared else { return file.map(from_file) };
     let base = match &declared.extends {
-        Some(base) if depth > 0 => layered(context, &base.value, depth - 1),
+        Some(base) if depth > 0 => layered(context, &base.value, depth - 1, diagnostics),
         Some(_) => None,
         None => file.map(from_file),
     };
     let base = base.unwrap_or_default();
+    let own = |may: &Vec<Spanned<String>>| may.iter().map(|word| word.value.clone()).collect();
+    let text = declared.prompt.as_ref().and_then(|prompt| prompt_text(context, prompt, diagnostics));
     Some(Role {
-        may: declared.may.as_ref().map_or(base.may, |may| may.iter().cloned().collect()),
-        text: base.text,
-        settings: declared.settings.clone().over(base.settings),
+        may: declared.may.as_ref().map_or(base.may, own),
+        text: text.or(base.text),
+        settings: merge::over(&declared.settings.nodes, &base.settings),
+        ..Role::default()
     })
 }

@@ -7,7 +7,11 @@ use crate::quantity::{show_duration, show_size};
 use crate::roster::model::{AgentNode, PromptPart, SettingsPart, Spanned};
 
 const SECOND: u64 = 1_000;
-const MINUTE: u64 = 60 * SECOND;
+
+/// A value that the built-in defaults give where nobody else does.
+fn said<T>(value: Option<T>) -> T {
+    value.expect("the built-in defaults say it, and a refused value never lies over them")
+}
 
 /// Settings without options.
 pub(super) struct Settings {
@@ -15,7 +19,7 @@ pub(super) struct Settings {
     pub policy: Policy,
 }
 
-/// Fills what nobody said. Patterns and delivery are the runtime's and stay empty here.
+/// Takes the options off. Patterns and delivery are the runtime's and stay empty here.
 pub(super) fn settle(
     context: &Context<'_>,
     node: &AgentNode,
@@ -23,12 +27,12 @@ pub(super) fn settle(
     diagnostics: &mut Diagnostics,
 ) -> Settings {
     let restart = RestartPolicy {
-        when: part.restart.when.unwrap_or(RestartWhen::OnFailure),
-        delay_ms: part.restart.delay_ms.unwrap_or(15 * SECOND),
-        max_delay_ms: part.restart.max_delay_ms.unwrap_or(10 * MINUTE),
-        burst: part.restart.burst.unwrap_or(5),
-        within_ms: part.restart.within_ms.unwrap_or(60 * MINUTE),
-        healthy_ms: part.restart.healthy_ms.unwrap_or(30 * MINUTE),
+        when: said(part.restart.when),
+        delay_ms: said(part.restart.delay_ms),
+        max_delay_ms: said(part.restart.max_delay_ms),
+        burst: said(part.restart.burst),
+        within_ms: said(part.restart.within_ms),
+        healthy_ms: said(part.restart.healthy_ms),
     };
     check_restart(&restart, part, node, diagnostics);
     check_limits(context, part, diagnostics);
@@ -39,11 +43,11 @@ pub(super) fn settle(
         diagnostics.report(diagnostic.help("write at least \"1s\"; the default is \"20s\""));
     }
     Settings {
-        terminal: Terminal { scrollback: part.scrollback.unwrap_or(0), ..Terminal::default() },
+        terminal: Terminal { scrollback: said(part.scrollback), ..Terminal::default() },
         policy: Policy {
             description: part.description.clone(),
             prompt: part.prompt.as_ref().and_then(|prompt| prompt_text(context, prompt, diagnostics)),
-            autostart: part.autostart.unwrap_or(true),
+            autostart: said(part.autostart),
             restart,
             limits: Limits {
                 memory: part.limits.memory.as_ref().map(|memory| memory.value),
@@ -51,29 +55,30 @@ pub(super) fn settle(
                 tasks: part.limits.tasks,
                 cpu_percent: part.limits.cpu_percent,
             },
-            stop_timeout_ms: stop_timeout.map_or(20 * SECOND, |timeout| timeout.value),
-            log: LogPolicy {
-                size: part.log.size.unwrap_or(10 << 20),
-                keep: part.log.keep.unwrap_or(5),
-                off: part.log.off.unwrap_or(false),
-            },
+            stop_timeout_ms: said(stop_timeout).value,
+            log: LogPolicy { size: said(part.log.size), keep: said(part.log.keep), off: said(part.log.off) },
             patterns: Vec::new(),
             delivery: Delivery::default(),
         },
     }
 }
 
-fn prompt_text(context: &Context<'_>, prompt: &Spanned<PromptPart>, diagnostics: &mut Diagnostics) -> Option<String> {
+/// A text, wherever it stands.
+pub(super) fn prompt_text(
+    context: &Context<'_>,
+    prompt: &Spanned<PromptPart>,
+    diagnostics: &mut Diagnostics,
+) -> Option<String> {
     let path = match &prompt.value {
         PromptPart::Text(text) => return Some(text.clone()),
-        PromptPart::File(path) => path,
+        PromptPart::File(path) => context.inputs.place(path, prompt.span.file, context.facts),
     };
-    match context.inputs.prompts.get(path)? {
+    match context.inputs.prompts.get(&path)? {
         Ok(text) => Some(text.clone()),
         Err(why) => {
             let message = format!("the prompt file cannot be read: {why}");
             let diagnostic = Diagnostic::error(Code::FileNotRead, message).at(prompt.span, "here");
-            diagnostics.report(diagnostic.help("paths are relative to the roster's folder"));
+            diagnostics.report(diagnostic.help("paths are relative to the folder of the file they stand in"));
             None
         }
     }

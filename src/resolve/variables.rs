@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::Context;
 use super::launch::Expand;
-use super::{Context, place};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
 use crate::manifest::{SecretDelivery, SecretRef, SecretSource};
 use crate::roster::decode::runtime_file::RuntimeFile;
@@ -91,12 +91,12 @@ pub(super) fn environment(
                 diagnostics.report(diagnostic.at(part.env[name].span, "the variable").help("keep the secret"));
             }
             let from = match &secret.from {
-                SecretSource::File(path) => SecretSource::File(place(
+                SecretSource::File(path) => SecretSource::File(context.inputs.place(
                     &path.display().to_string(),
-                    &context.inputs.folder,
-                    &context.facts.home,
+                    secret.span.file,
+                    context.facts,
                 )),
-                SecretSource::Env(variable) => SecretSource::Env(variable.clone()),
+                other => other.clone(),
             };
             SecretRef { name: name.clone(), from, delivery: secret.delivery, version: secret.version.clone() }
         })
@@ -137,7 +137,7 @@ fn refused(name: &str, span: Span, diagnostics: &mut Diagnostics) {
 fn search(context: &Context<'_>, part: &SettingsPart, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for written in part.path.iter().flatten() {
-        let folder = place(&written.value, &context.inputs.folder, &context.facts.home);
+        let folder = context.inputs.place(&written.value, written.span.file, context.facts);
         let text = folder.display().to_string();
         if text.contains(':') || text.chars().any(char::is_control) {
             let message = "a folder of PATH cannot contain a colon or a control character";

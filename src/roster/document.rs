@@ -8,8 +8,8 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 /// Stack of the parsing thread. `kdl` descends by recursion; [`scan`] bounds the depth, this leaves room for it.
 const PARSER_STACK: usize = 64 * 1024 * 1024;
 
-/// Syntax errors shown of one file: after the first few, most follow from the ones before.
-const MAX_SYNTAX_ERRORS: usize = 5;
+/// Nodes of one file whose syntax is complained about.
+const MAX_SYNTAX_ERRORS: usize = 20;
 
 /// A parsed text.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Document {
     pub nodes: Vec<RawNode>,
     /// The end of the text: where something missing would stand.
     pub end: Span,
+    /// Every node could be read. Otherwise what seems to be missing may stand in a part that could not.
+    pub complete: bool,
 }
 
 /// A node as written.
@@ -66,27 +68,27 @@ impl RawValue {
 
 /// Parses `text`, reporting what is wrong with it. `None` when nothing can be said about its nodes.
 pub fn parse(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<Document> {
-    let text = scan::scan(text, file, diagnostics)?;
+    let scanned = scan::scan(text, file, diagnostics)?;
+    let text = scanned.text.as_str();
     let end = Span { file, start: text.trim_end().len().saturating_sub(1), end: text.trim_end().len() };
     // Only a balanced text gets here; the thread's stack holds the deepest one the scan lets through.
     let parsed = std::thread::scope(|scope| {
         std::thread::Builder::new()
             .stack_size(PARSER_STACK)
-            .spawn_scoped(scope, || KdlDocument::parse_v2(&text))
+            .spawn_scoped(scope, || {
+                KdlDocument::parse_v2(text)
+                    .map(|document| nodes(&document, file, 0))
+                    .map_err(|_| by_node(text, &scanned.breaks, file))
+            })
             .map(std::thread::ScopedJoinHandle::join)
     });
     match parsed {
-        Ok(Ok(Ok(document))) => Some(Document { nodes: nodes(&document, file), end }),
-        Ok(Ok(Err(error))) => {
-            for found in error.diagnostics.iter().take(MAX_SYNTAX_ERRORS) {
-                let start = found.span.offset().min(text.len());
-                let span = Span { file, start, end: (start + found.span.len()).min(text.len()) };
-                let message = found.message.clone().unwrap_or_else(|| "this is not KDL".to_owned());
-                let label = found.label.clone().unwrap_or_else(|| "here".to_owned());
-                let diagnostic = Diagnostic::error(Code::Syntax, message.trim_end_matches('.')).at(span, label);
-                diagnostics.report_and_spoil(diagnostic.maybe_help(found.help.clone()));
+        Ok(Ok(Ok(nodes))) => Some(Document { nodes, end, complete: true }),
+        Ok(Ok(Err((nodes, errors)))) => {
+            for error in errors {
+                diagnostics.report_and_spoil(error);
             }
-            None
+            Some(Document { nodes, end, complete: false })
         }
         Ok(Err(_)) | Err(_) => {
             let message = "the KDL parser gave up on this text";
@@ -97,12 +99,49 @@ pub fn parse(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<
     }
 }
 
-fn nodes(document: &KdlDocument, file: FileId) -> Vec<RawNode> {
-    document.nodes().iter().map(|found| node(found, file)).collect()
+/// Reads each top-level node by itself, so that a mistake in one does not hide those of the others.
+fn by_node(text: &str, breaks: &[usize], file: FileId) -> (Vec<RawNode>, Vec<Diagnostic>) {
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    let mut start = 0;
+    for end in breaks.iter().copied().chain([text.len()]) {
+        match KdlDocument::parse_v2(&text[start..end]) {
+            Ok(document) => found.extend(nodes(&document, file, start)),
+            Err(error) => errors.extend(syntax_errors(&error, text, start, file)),
+        }
+        start = end;
+    }
+    // The whole text did not parse, whatever its parts did.
+    if errors.is_empty() {
+        let place = Span { file, start: 0, end: 0 };
+        errors.push(Diagnostic::error(Code::Syntax, "this is not KDL").at(place, "here"));
+    }
+    errors.truncate(MAX_SYNTAX_ERRORS);
+    (found, errors)
 }
 
-fn node(node: &KdlNode, file: FileId) -> RawNode {
-    let span = |span: miette::SourceSpan| Span { file, start: span.offset(), end: span.offset() + span.len() };
+/// What the parser says of one node. After its first words, most follow from the ones before.
+fn syntax_errors(error: &kdl::KdlError, text: &str, base: usize, file: FileId) -> Vec<Diagnostic> {
+    let first = error.diagnostics.first().into_iter();
+    let made = first.map(|found| {
+        let start = (base + found.span.offset()).min(text.len());
+        let span = Span { file, start, end: (start + found.span.len()).min(text.len()) };
+        let message = found.message.clone().unwrap_or_else(|| "this is not KDL".to_owned());
+        let label = found.label.clone().unwrap_or_else(|| "here".to_owned());
+        let diagnostic = Diagnostic::error(Code::Syntax, message.trim_end_matches('.')).at(span, label);
+        diagnostic.maybe_help(found.help.clone())
+    });
+    made.collect()
+}
+
+fn nodes(document: &KdlDocument, file: FileId, base: usize) -> Vec<RawNode> {
+    document.nodes().iter().map(|found| node(found, file, base)).collect()
+}
+
+fn node(node: &KdlNode, file: FileId, base: usize) -> RawNode {
+    let span = |span: miette::SourceSpan| {
+        let start = base + span.offset();
+        Span { file, start, end: start + span.len() }
+    };
     let mut arguments = Vec::new();
     let mut properties = Vec::new();
     for entry in node.entries() {
@@ -122,7 +161,7 @@ fn node(node: &KdlNode, file: FileId) -> RawNode {
         span: span(node.name().span()),
         arguments,
         properties,
-        children: node.children().map(|children| nodes(children, file)),
+        children: node.children().map(|children| nodes(children, file, base)),
     }
 }
 

@@ -7,22 +7,55 @@
 
 pub mod check;
 pub mod decode;
+pub mod defaults;
 pub mod document;
+pub mod include;
+pub mod merge;
 pub mod model;
+pub mod preview;
 pub mod reference;
 pub mod scan;
 pub mod schema;
-mod schema_rows;
 pub mod secrets;
 
-use crate::diagnostic::{Diagnostics, FileId};
+use std::path::PathBuf;
+
+use crate::diagnostic::{Code, Diagnostics, FileId, Sources};
 use model::Roster;
 
-/// Reads one roster text. What could be understood is returned even when there are errors, so that later stages can
-/// report their own mistakes in the same run; `None` when the text is not a document at all.
-pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<Roster> {
-    secrets::find(text, file, diagnostics);
-    let document = document::parse(text, file, diagnostics)?;
-    let nodes = check::check(&document.nodes, &[schema::Scope::Top], diagnostics);
-    Some(decode::roster(&nodes, file, document.end, diagnostics))
+/// What a part that could not be read makes seem to be missing.
+const FOLLOWS: &[Code] = &[
+    Code::NoFleet,
+    Code::Floor,
+    Code::UnknownAgent,
+    Code::UnknownRole,
+    Code::NoRuntime,
+    Code::UnknownChain,
+    Code::UnknownConnector,
+    Code::UnknownGate,
+    Code::UnknownTarget,
+    Code::UnusedConnector,
+    Code::UnusedGate,
+    Code::ReviewImpossible,
+    Code::ApprovalImpossible,
+    Code::CannotFix,
+    Code::NoSource,
+    Code::LayoutPane,
+];
+
+/// Reads the roster whose root file is `root`, with everything it includes. What could be understood is returned even when
+/// there are errors, so that later stages can report their own mistakes in the same run; `None` when the root is not a
+/// document at all.
+pub fn read(
+    root: FileId,
+    identity: PathBuf,
+    sources: &mut Sources,
+    reader: &mut include::Reader<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Roster> {
+    let gathered = include::gather(root, identity, sources, reader, diagnostics)?;
+    if !gathered.complete {
+        diagnostics.mute(FOLLOWS);
+    }
+    Some(decode::roster(&gathered.nodes, root, gathered.end, diagnostics))
 }

@@ -1,12 +1,14 @@
 //! The roster as decoded: typed, names unresolved, every value with its place.
 //!
-//! The `…Part` types are half-filled: `defaults`, roles and agents each hold one, and [`SettingsPart::over`] lays a
-//! stronger one over a weaker one. Where nothing was said at the end, `resolve` puts the built-in default.
+//! `defaults`, roles and agents each hold a [`Layer`] of settings. [`super::merge`] lays the nodes of a stronger one over
+//! those of a weaker one; what comes out is decoded once more, and then nothing that has a default is missing.
 
 use std::collections::BTreeMap;
 
+use super::check::Node;
+use super::preview::{Compose, Connector, Forge, Gate, Reaction, Route};
 use crate::diagnostic::{FileId, Span};
-use crate::ids::{AgentName, FleetId, RoleName, RuntimeName};
+use crate::ids::{AgentName, ChainName, ConnectorName, FleetId, RoleName, RuntimeName};
 use crate::manifest::{AgentKind, RestartWhen, SecretDelivery, SecretSource};
 use crate::script::Step;
 
@@ -24,21 +26,85 @@ impl<T> Spanned<T> {
     }
 }
 
-/// One roster text.
+/// One roster, with everything it includes.
 #[derive(Debug, Clone)]
 pub struct Roster {
+    /// The root file.
     pub file: FileId,
     /// Where something missing would stand.
     pub end: Span,
     pub id: Option<Spanned<FleetId>>,
+    /// The machine of agents that name none.
+    pub host: Option<Spanned<String>>,
     /// As written; supervision is the language's default.
     pub supervise: Option<bool>,
     pub workspace: Option<Spanned<String>>,
     pub base: Option<String>,
     pub exempt: Option<Span>,
-    pub defaults: SettingsPart,
+    pub defaults: Layer,
     pub roles: Vec<RoleNode>,
     pub agents: Vec<AgentNode>,
+    pub chains: Vec<Chain>,
+    pub layout: Vec<Window>,
+    pub compose: Option<Compose>,
+    pub connectors: Vec<Connector>,
+    pub routes: Vec<Route>,
+    pub forges: Vec<Forge>,
+    pub reactions: Vec<Reaction>,
+    pub gates: Vec<Gate>,
+    /// What is said and checked, and what nothing acts on yet.
+    pub declared: Vec<Declared>,
+    /// The nodes themselves, includes taken in: what `--expand` prints.
+    pub nodes: Vec<Node>,
+}
+
+/// A node that nothing acts on yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// The node as people name it: `gate "merge"`.
+    pub what: String,
+    pub span: Span,
+}
+
+/// Settings of one place: as nodes, to be merged, and decoded.
+#[derive(Debug, Clone, Default)]
+pub struct Layer {
+    pub nodes: Vec<Node>,
+    pub part: SettingsPart,
+}
+
+/// `models "…" { use … }` at the top.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    pub name: Spanned<ChainName>,
+    /// In order; the first one is started.
+    pub uses: Vec<Use>,
+}
+
+/// `use "…"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    pub model: Spanned<String>,
+    /// `None`: the agent's own.
+    pub runtime: Option<Spanned<RuntimeName>>,
+    pub effort: Option<Spanned<String>>,
+}
+
+/// `window "…"`.
+#[derive(Debug, Clone)]
+pub struct Window {
+    pub title: Spanned<String>,
+    pub arrange: Option<String>,
+    pub panes: Vec<Pane>,
+}
+
+/// `pane`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pane {
+    /// An agent or a group.
+    Agent(Spanned<AgentName>),
+    /// Every agent of a role.
+    Role(Spanned<RoleName>),
 }
 
 /// `role "…" { … }`.
@@ -46,8 +112,10 @@ pub struct Roster {
 pub struct RoleNode {
     pub name: Spanned<RoleName>,
     pub extends: Option<Spanned<RoleName>>,
-    pub may: Option<Vec<String>>,
-    pub settings: SettingsPart,
+    pub may: Option<Vec<Spanned<String>>>,
+    /// The role's text.
+    pub prompt: Option<Spanned<PromptPart>>,
+    pub settings: Layer,
 }
 
 /// `orchestrator`, `enhancer` or `agent`.
@@ -61,21 +129,34 @@ pub struct AgentNode {
     pub host: Option<Spanned<String>>,
     pub role: Option<Spanned<RoleName>>,
     pub after: Vec<Spanned<AgentName>>,
-    pub settings: SettingsPart,
+    pub was: Option<Spanned<AgentName>>,
+    pub connector: Option<Spanned<ConnectorName>>,
+    /// How often an enhancer is told what went wrong, in milliseconds.
+    pub digest_ms: Option<u64>,
+    pub settings: Layer,
 }
 
 /// Settings as far as one place says them.
 #[derive(Debug, Clone, Default)]
 pub struct SettingsPart {
     pub runtime: Option<RuntimePart>,
+    pub models: Option<Spanned<ChainName>>,
     pub dir: Option<Spanned<String>>,
+    pub worktree: Option<WorktreePart>,
     pub prompt: Option<Spanned<PromptPart>>,
+    pub resume: Option<Spanned<String>>,
     pub permissions: Option<Spanned<String>>,
+    pub home: Option<Spanned<String>>,
     pub autostart: Option<bool>,
+    pub lifecycle: LifecyclePart,
     pub env: BTreeMap<String, Spanned<String>>,
     pub path: Option<Vec<Spanned<String>>>,
     pub secrets: BTreeMap<String, SecretPart>,
     pub limits: LimitsPart,
+    pub sandbox: SandboxPart,
+    pub stall: StallPart,
+    pub heartbeat_ms: Option<Spanned<u64>>,
+    pub spend: SpendPart,
     pub restart: RestartPart,
     pub stop_timeout_ms: Option<Spanned<u64>>,
     pub log: LogPart,
@@ -97,7 +178,7 @@ pub struct RuntimePart {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PromptPart {
     Text(String),
-    /// Relative to the roster's folder unless absolute.
+    /// Relative to the folder of the file it stands in, unless absolute.
     File(String),
 }
 
@@ -132,73 +213,48 @@ pub struct RestartPart {
     pub healthy_ms: Option<u64>,
 }
 
+/// `worktree`.
+#[derive(Debug, Clone)]
+pub struct WorktreePart {
+    pub span: Span,
+    pub readonly: Option<Spanned<bool>>,
+    pub branch: Option<Spanned<String>>,
+}
+
+/// `lifecycle`.
+#[derive(Debug, Clone, Default)]
+pub struct LifecyclePart {
+    pub when: Option<Spanned<String>>,
+    pub idle_stop: Option<Spanned<u64>>,
+    pub max: Option<Spanned<u32>>,
+}
+
+/// `sandbox`.
+#[derive(Debug, Clone, Default)]
+pub struct SandboxPart {
+    pub which: Option<Spanned<String>>,
+    pub required: Option<Spanned<bool>>,
+}
+
+/// `stall`.
+#[derive(Debug, Clone, Default)]
+pub struct StallPart {
+    pub after: Option<Spanned<u64>>,
+    pub nudge: Option<bool>,
+}
+
+/// `spend`, of an agent, of the fleet, or the envelope of `compose`. `None`: no cap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SpendPart {
+    pub starts_per_day: Option<u32>,
+    pub messages_per_hour: Option<u32>,
+    pub concurrent: Option<u32>,
+}
+
 /// `log`.
 #[derive(Debug, Clone, Default)]
 pub struct LogPart {
     pub size: Option<u64>,
     pub keep: Option<u32>,
     pub off: Option<bool>,
-}
-
-impl SettingsPart {
-    /// This part laid over a weaker one: properties one by one, `env` and `secret` by key, other lists whole.
-    #[must_use]
-    pub fn over(self, weaker: Self) -> Self {
-        let mut env = weaker.env;
-        env.extend(self.env);
-        let mut secrets = weaker.secrets;
-        secrets.extend(self.secrets);
-        Self {
-            runtime: match (self.runtime, weaker.runtime) {
-                (Some(strong), Some(weak)) => Some(strong.over(weak)),
-                (strong, weak) => strong.or(weak),
-            },
-            dir: self.dir.or(weaker.dir),
-            prompt: self.prompt.or(weaker.prompt),
-            permissions: self.permissions.or(weaker.permissions),
-            autostart: self.autostart.or(weaker.autostart),
-            env,
-            path: self.path.or(weaker.path),
-            secrets,
-            limits: LimitsPart {
-                memory: self.limits.memory.or(weaker.limits.memory),
-                memory_high: self.limits.memory_high.or(weaker.limits.memory_high),
-                tasks: self.limits.tasks.or(weaker.limits.tasks),
-                cpu_percent: self.limits.cpu_percent.or(weaker.limits.cpu_percent),
-            },
-            restart: RestartPart {
-                span: self.restart.span.or(weaker.restart.span),
-                when: self.restart.when.or(weaker.restart.when),
-                delay_ms: self.restart.delay_ms.or(weaker.restart.delay_ms),
-                max_delay_ms: self.restart.max_delay_ms.or(weaker.restart.max_delay_ms),
-                burst: self.restart.burst.or(weaker.restart.burst),
-                within_ms: self.restart.within_ms.or(weaker.restart.within_ms),
-                healthy_ms: self.restart.healthy_ms.or(weaker.restart.healthy_ms),
-            },
-            stop_timeout_ms: self.stop_timeout_ms.or(weaker.stop_timeout_ms),
-            log: LogPart {
-                size: self.log.size.or(weaker.log.size),
-                keep: self.log.keep.or(weaker.log.keep),
-                off: self.log.off.or(weaker.log.off),
-            },
-            scrollback: self.scrollback.or(weaker.scrollback),
-            description: self.description.or(weaker.description),
-        }
-    }
-}
-
-impl RuntimePart {
-    /// A model, effort, argv or script belongs to its runtime: another runtime starts without them.
-    fn over(self, weaker: Self) -> Self {
-        if self.name.value != weaker.name.value {
-            return self;
-        }
-        Self {
-            name: self.name,
-            model: self.model.or(weaker.model),
-            effort: self.effort.or(weaker.effort),
-            argv: self.argv.or(weaker.argv),
-            script: self.script.or(weaker.script),
-        }
-    }
 }

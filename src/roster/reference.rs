@@ -2,28 +2,49 @@
 
 use std::fmt::Write as _;
 
-use super::schema::{Effect, NodeSpec, Scope, nodes_in};
+use super::defaults;
+use super::schema::{CONNECTOR_KINDS, NodeSpec, Scope, Status, nodes_in};
 
-/// Chapters, in order.
-const CHAPTERS: &[(&str, &[Scope], &str)] = &[
-    ("At the top of the roster", &[Scope::Top], ""),
+/// Chapters, in order: title, scopes, text.
+pub(super) const CHAPTERS: &[(&str, &[Scope], &str)] = &[
+    (
+        "At the top of the roster",
+        &[Scope::Top],
+        "`include` takes the nodes of another file in where it stands; a name, or a node that may stand once, is an error in two files.",
+    ),
     (
         "In `orchestrator`, `enhancer` and `agent`",
-        &[Scope::Worker, Scope::Agent],
-        "`role` stands in `agent` only; the other two have theirs by nature. All settings may stand here too.",
+        &[Scope::Worker, Scope::Enhancer, Scope::Agent],
+        "`role` stands in `agent` only; the other two have theirs by nature. `digest` stands in `enhancer` only. All settings may stand here too.",
     ),
-    ("In `role`", &[Scope::Role], "All settings may stand here too."),
+    (
+        "In `role`",
+        &[Scope::Role],
+        "All other settings may stand here too. In a role, `prompt` is the role's text and not a first message.",
+    ),
     (
         "Settings: in `defaults`, `role` and agents",
         &[Scope::Setting],
-        "The stronger place wins, property by property: agent, role, `defaults`, runtime file, built-in default. `env` and `secret` add up by name; other lists replace. A `model` belongs to its runtime.",
+        "The stronger place wins, property by property: agent, role, `defaults`, runtime file, built-in default. `env` and `secret` add up by name; other lists replace. A `model` belongs to its runtime. `fleet validate --expand` shows where each value comes from.",
     ),
     ("In the braces of `runtime`", &[Scope::Runtime], ""),
     ("In the canary's `script`", &[Scope::Script], ""),
+    ("In `models` at the top", &[Scope::Chain], ""),
+    ("In `layout` and its windows", &[Scope::Layout, Scope::Window], ""),
+    ("In `compose`", &[Scope::Compose], ""),
+    ("In `connector` at the top", &[Scope::Connector], ""),
+    ("In `route`", &[Scope::Route], ""),
+    ("In `forge` and its `webhook`", &[Scope::Forge, Scope::Webhook], ""),
+    (
+        "In `on`",
+        &[Scope::Reaction],
+        "`to=` takes an agent, a group, a connector, `author`, `orchestrator` or `enhancer`.",
+    ),
+    ("In `gate`, `all` and `any`", &[Scope::Condition], ""),
     (
         "In a runtime file",
         &[Scope::RuntimeFile, Scope::RuntimeData],
-        "`runtimes/NAME.kdl` beside the roster, or built in. Arguments may use `{model} {effort} {role-file} {role-text} {prompt} {dir} {files}`; each word stays one argument.",
+        "`runtimes/NAME.kdl` beside the roster, or built in. Arguments may use `{model} {effort} {role-file} {role-text} {prompt} {session} {home} {dir} {files}`; each word stays one argument.",
     ),
     (
         "In the header of a role file",
@@ -38,9 +59,11 @@ pub fn markdown() -> String {
     let mut out = String::from(
         "# The roster language, version 1\n\nMade from the table that the compiler itself checks with; `tests/cases` fails when \
          this page is out of date.\n\nKDL version 2. Texts, durations, sizes and paths stand in quotes; yes and no are `#true` and \
-         `#false`. Names: agents, roles and runtimes `[a-z][a-z0-9-]{0,31}`, fleets `[a-z][a-z0-9]{0,23}`. Paths are relative to \
-         the roster's folder; `~/` is your home.\n\nThe effect column says what a change does to a running agent: *live* touches \
-         no process, *restart* waits until the agent is idle unless you say otherwise.\n",
+         `#false`. Names: agents, roles, runtimes, chains, connectors and gates `[a-z][a-z0-9-]{0,31}`, fleets `[a-z][a-z0-9]{0,23}`. \
+         Paths are relative to the folder of the file they stand in; `~/` is your home.\n\nThe effect column says what a change does \
+         to a running agent: *live* touches no process, *restart* waits until the agent is idle unless you say otherwise, *replace* \
+         stops it and starts anew, *viewer* changes only what you look through. *Checked* nodes are read and checked, and nothing acts \
+         on them yet: the plan lists them as \"declared, not enforced yet\"; *preview* nodes may still change besides, with a migration.\n",
     );
     for (title, scopes, text) in CHAPTERS {
         let _ = write!(out, "\n## {title}\n");
@@ -48,30 +71,58 @@ pub fn markdown() -> String {
             let _ = write!(out, "\n{text}\n");
         }
         let _ = write!(out, "\n| node | meaning | effect |\n|---|---|---|\n");
-        for spec in nodes_in(scopes).filter(|spec| !spec.later) {
-            row(spec, &mut out);
+        for scope in *scopes {
+            for spec in nodes_in(&[*scope]) {
+                row(spec, &mut out);
+            }
         }
-        let later: Vec<_> =
-            nodes_in(scopes).filter(|spec| spec.later).map(|spec| format!("`{}`", spec.name)).collect();
-        if !later.is_empty() {
-            let _ = write!(out, "\nPart of the language, not built in this version: {}.\n", later.join(", "));
+        if scopes.contains(&Scope::Connector) {
+            let _ = write!(out, "\n| kind | needs | may have |\n|---|---|---|\n");
+            for kind in CONNECTOR_KINDS {
+                let _ = writeln!(
+                    out,
+                    "| `{}` | {} | {} |",
+                    kind.name,
+                    kind.required.join(", "),
+                    kind.optional.join(", ")
+                );
+            }
         }
     }
     out
 }
 
+/// What is so where nobody says anything, as written in the built-in defaults.
+#[must_use]
+pub fn default_of(spec: &NodeSpec) -> Option<&'static str> {
+    if spec.scope != Scope::Setting {
+        return None;
+    }
+    defaults::TEXT.lines().find(|line| line.split(' ').next() == Some(spec.name))
+}
+
+/// How far a node is built, in a word; empty when it works.
+#[must_use]
+pub fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Works => "",
+        Status::Declared => "checked",
+        Status::Preview => "preview",
+    }
+}
+
 fn row(spec: &NodeSpec, out: &mut String) {
-    let effect = match spec.effect {
-        Effect::None => "",
-        Effect::Live => "live",
-        Effect::Restart => "restart",
-    };
+    let words = [spec.effect.word(), status_word(spec.status)];
+    let effect = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
     let mut details = String::new();
     for argument in spec.arguments {
         let _ = write!(details, "<br>{}: {}", argument.name.trim_matches('"'), argument.kind.describe());
     }
     for property in spec.properties {
         let _ = write!(details, "<br>`{}=` {} ({})", property.name, property.doc, property.kind.describe());
+    }
+    if let Some(default) = default_of(spec) {
+        let _ = write!(details, "<br>default: `{default}`");
     }
     let cell = |text: &str| text.replace('|', "\\|");
     let _ = writeln!(out, "| `{}` | {}{} | {effect} |", cell(&spec.usage()), cell(spec.doc), cell(&details));

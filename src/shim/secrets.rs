@@ -6,12 +6,17 @@ use std::io::{self, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{StartError, report};
 use crate::manifest::{Manifest, SecretDelivery, SecretRef, SecretSource};
+use crate::system::process::{self, Invocation};
 
 /// Longest secret, in bytes: systemd's own limit for credentials (systemd.exec(5)).
 const LONGEST: u64 = 1 << 20;
+
+/// Longest wait for a program that prints a secret. A locked vault asks for a person, and nobody is there.
+const PROGRAM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The agent's secrets. Their files go with this value.
 #[derive(Default)]
@@ -115,15 +120,56 @@ fn read(secret: &SecretRef) -> Result<Vec<u8>, StartError> {
             let mut value = read_plain(path).map_err(|error| {
                 StartError::config(format!("secret {name}: {}: {error}: write the secret there", path.display()))
             })?;
-            if value.last() == Some(&b'\n') {
-                value.pop();
-            }
+            trim(&mut value);
+            value
+        }
+        SecretSource::Cmd(words) => printed(name, words)?,
+        SecretSource::Op(reference) => printed(name, &["op".to_owned(), "read".to_owned(), reference.clone()])?,
+        SecretSource::Systemd(credential) => {
+            let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+                StartError::config(format!(
+                    "secret {name}: this unit has no credentials: add a drop-in with LoadCredential={credential}:PATH"
+                ))
+            })?;
+            let path = Path::new(&folder).join(credential);
+            let mut value = read_plain(&path).map_err(|error| {
+                StartError::config(format!(
+                    "secret {name}: {}: {error}: add a drop-in with LoadCredential={credential}:PATH",
+                    path.display()
+                ))
+            })?;
+            trim(&mut value);
             value
         }
     };
     if value.is_empty() {
         return Err(StartError::config(format!("secret {name}: its source is empty: put the value there")));
     }
+    Ok(value)
+}
+
+/// One line break at the end is the file's or the program's, not the secret's.
+fn trim(value: &mut Vec<u8>) {
+    if value.last() == Some(&b'\n') {
+        value.pop();
+    }
+}
+
+/// What a program prints. Its own words on standard error are passed on, its output never is.
+fn printed(name: &str, words: &[String]) -> Result<Vec<u8>, StartError> {
+    let finished = process::run(&Invocation::new(words, PROGRAM_TIMEOUT))
+        .map_err(|error| StartError::config(format!("secret {name}: {error}: correct `from=` in the roster")))?;
+    if !finished.status.success() {
+        let said = String::from_utf8_lossy(&finished.stderr);
+        let said = said.lines().last().unwrap_or_default();
+        return Err(StartError::config(format!(
+            "secret {name}: {} ended with {}: {said}",
+            words.first().map_or("", String::as_str),
+            finished.status
+        )));
+    }
+    let mut value = finished.stdout;
+    trim(&mut value);
     Ok(value)
 }
 

@@ -4,20 +4,51 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::compile::compile;
+use fleet::ids::Digest;
+use fleet::resolve::builtin;
 
-fn each(folder: &str, mut check: impl FnMut(&str, &str)) {
+use super::compile::{Compiled, compile, compile_with};
+
+/// Cases are files, or folders that hold a `fleet.kdl` and what belongs to it.
+pub fn each(folder: &str, mut check: impl FnMut(&str, Compiled)) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
     let mut paths: Vec<_> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "kdl"))
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|extension| extension == "kdl"))
         .collect();
     paths.sort();
-    assert!(paths.len() > 5, "the corpus in {} is gone", folder.display());
+    assert!(paths.len() >= 7, "the corpus in {} is gone", folder.display());
     for path in paths {
-        check(path.file_stem().unwrap().to_str().unwrap(), &fs::read_to_string(&path).unwrap());
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            let roster = fs::read_to_string(path.join("fleet.kdl")).unwrap();
+            let others = others(&path);
+            let others: Vec<_> = others.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            check(name, compile_with(&roster, &others));
+        } else {
+            check(name, compile(&fs::read_to_string(&path).unwrap()));
+        }
     }
+}
+
+/// What stands beside the `fleet.kdl` of a case: path and text. Nothing, when the case is a single file.
+pub fn others(root: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut open: Vec<_> = root.is_dir().then(|| root.to_path_buf()).into_iter().collect();
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                open.push(entry.path());
+            } else {
+                let name = entry.path().strip_prefix(root).unwrap().display().to_string();
+                found.push((name, fs::read_to_string(entry.path()).unwrap()));
+            }
+        }
+    }
+    found.retain(|(name, _)| name != "fleet.kdl");
+    found.sort();
+    found
 }
 
 fn compare(folder: &str, name: &str, text: &str) {
@@ -28,29 +59,36 @@ fn compare(folder: &str, name: &str, text: &str) {
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
+/// The built-in role texts change for reasons of their own, and no case is about them.
+fn without_built_in_texts(mut out: String) -> String {
+    for (name, file) in builtin::ROLES {
+        let text = file.splitn(3, "---\n").nth(2).unwrap().trim();
+        out = out.replace(text, &format!("[the built-in text of {name}]"));
+        let digest = Digest::of(text.as_bytes());
+        out = out.replace(digest.as_str(), &format!("[digest of the built-in text of {name}]"));
+    }
+    out
+}
+
 #[test]
 fn right_rosters_give_these_files() {
-    each("good", |name, text| {
+    each("good", |name, compiled| {
         // The version in a case's name is systemd's; without one it is Debian 12's.
         let systemd = name.rsplit_once("-systemd").map_or(252, |(_, version)| version.parse().unwrap());
-        let compiled = compile(text);
         let mut out = compiled.text();
+        for declared in &compiled.fleet.as_ref().unwrap_or_else(|| panic!("{name}:\n{out}")).declared {
+            let _ = writeln!(out, "declared: {declared}");
+        }
         for artifact in compiled.artifacts(Some(systemd)) {
             let _ = writeln!(out, "==== {:o} {}\n{}", artifact.mode(), artifact.path.display(), artifact.text);
         }
-        compare("good", name, &out);
-        assert_eq!(
-            compile(text).artifacts(Some(systemd)),
-            compiled.artifacts(Some(systemd)),
-            "{name} differs from itself"
-        );
+        compare("good", name, &without_built_in_texts(out));
     });
 }
 
 #[test]
 fn wrong_rosters_give_these_words() {
-    each("bad", |name, text| {
-        let compiled = compile(text);
+    each("bad", |name, compiled| {
         assert!(compiled.diagnostics.has_errors(), "{name} has no mistake");
         assert!(compiled.fleet.is_none(), "{name} was compiled in spite of its mistakes");
         compare("bad", name, &compiled.text());
@@ -61,8 +99,8 @@ fn wrong_rosters_give_these_words() {
 #[test]
 fn every_mistake_comes_with_a_next_step() {
     let mut silent = Vec::new();
-    each("bad", |name, text| {
-        for found in compile(text).diagnostics.sorted() {
+    each("bad", |name, compiled| {
+        for found in compiled.diagnostics.sorted() {
             let plain = ["F0104", "F0206", "F0207"].contains(&found.code.number());
             if found.help.is_none() && !plain {
                 silent.push(format!("{name}: {} {}", found.code, found.message));

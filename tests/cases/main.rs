@@ -8,6 +8,7 @@
 mod builtins;
 mod compile;
 mod corpus;
+mod expand;
 mod parser;
 mod reference;
 mod role_files;

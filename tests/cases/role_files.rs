@@ -7,7 +7,7 @@ fn secrets_and_delays_of_a_role_file_are_known_to_the_whole_fleet() {
     let role = "---\nmay \"code\"\nsecret \"TOKEN\" from=\"env:CANARY_TOKEN\"\nrestart max-delay=\"20m\" within=\"2h\"\n---\nDo it.\n";
     let roster = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\n\
                   agent \"one\" { role \"mine\"; }\nagent \"two\" { role \"coder\"; }\n";
-    let compiled = compile_with(roster, &[("mine", role)]);
+    let compiled = compile_with(roster, &[("roles/mine.md", role)]);
     let fleet = compiled.fleet.as_ref().unwrap_or_else(|| panic!("{}", compiled.text()));
     let two = fleet.agents.iter().find(|agent| agent.name.as_str() == "two").unwrap();
     assert_eq!(two.unset, ["CANARY_TOKEN"], "an agent inherits another one's secret");
@@ -18,7 +18,7 @@ fn secrets_and_delays_of_a_role_file_are_known_to_the_whole_fleet() {
 fn a_base_whose_file_has_mistakes_is_not_called_unknown() {
     let roster = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\n\
                   role \"mine\" extends=\"base\"\nagent \"one\" { role \"mine\"; }\n";
-    let said = compile_with(roster, &[("base", "no header\n")]).text();
+    let said = compile_with(roster, &[("roles/base.md", "no header\n")]).text();
     assert!(said.contains("F0319") && !said.contains("F0306"), "{said}");
 }
 

@@ -9,7 +9,7 @@ use super::bench::Bench;
 #[test]
 fn every_profile_is_valid_whatever_is_installed() {
     for clis in [&[][..], &["claude"], &["codex", "opencode", "node"], &["claude", "codex"]] {
-        for profile in ["minimal", "local-canary", "general", "coding"] {
+        for profile in ["minimal", "local-canary", "general", "coding", "research", "hybrid"] {
             let bench = Bench::new();
             for cli in clis {
                 bench.program(cli);

@@ -131,7 +131,8 @@ fn what_a_role_file_names_is_read_too() {
     fs::write(bench.work.join("roles/mine.md"), role).unwrap();
     let said = bench.run(&["validate"]);
     assert!(said.err.contains("F0403") && !said.err.contains("F0307"), "{}", said.all());
-    fs::write(bench.work.join("go.md"), "Begin.\n").unwrap();
+    // Paths start at the folder of the file they stand in.
+    fs::write(bench.work.join("roles/go.md"), "Begin.\n").unwrap();
     let said = bench.run(&["validate"]);
     assert_eq!(said.code, 0, "{}", said.all());
 }

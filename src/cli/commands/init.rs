@@ -115,6 +115,8 @@ fn folders(names: &[&str], found: &BTreeMap<&str, PathBuf>, node: Option<&Path>)
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
 
     #[test]
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn nothing_of_a_template_is_left() {
-        for profile in [Profile::Minimal, Profile::LocalCanary, Profile::General, Profile::Coding] {
+        for profile in Profile::value_variants() {
             for found in [
                 BTreeMap::new(),
                 BTreeMap::from([
@@ -144,7 +146,7 @@ mod tests {
                 ]),
             ] {
                 let text =
-                    fill(profile, &FleetId::new("shop").unwrap(), &found, Some(Path::new("/opt/node/bin/node")));
+                    fill(*profile, &FleetId::new("shop").unwrap(), &found, Some(Path::new("/opt/node/bin/node")));
                 assert!(!text.contains('%'), "{text}");
             }
         }

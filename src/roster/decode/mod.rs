@@ -2,14 +2,18 @@
 
 mod agent;
 mod canary;
+mod layout;
+mod preview;
 mod role;
 pub mod role_file;
 pub mod runtime_file;
 mod settings;
 
 use super::check::{Node, Value};
-use super::model::{Roster, SettingsPart, Spanned};
+use super::model::{Declared, Layer, Roster, SettingsPart, Spanned, SpendPart};
+use super::schema::Status;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
+use crate::ids::AgentName;
 use crate::manifest::AgentKind;
 
 /// The roster language this fleet reads.
@@ -58,6 +62,12 @@ impl Node {
         }
     }
 
+    /// A whole number that fits into 32 bits, with its place.
+    pub(super) fn property_count(&self, name: &str) -> Option<Spanned<u32>> {
+        let span = self.properties.get(name)?.span;
+        u32::try_from(self.property_integer(name)?).ok().map(|number| Spanned::new(number, span))
+    }
+
     pub(super) fn property_flag(&self, name: &str) -> Option<bool> {
         match self.properties.get(name)?.value {
             Value::Flag(flag) => Some(flag),
@@ -93,20 +103,90 @@ fn role_name(value: Option<&Spanned<Value>>) -> Option<Spanned<crate::ids::RoleN
     }
 }
 
+fn agent_name(value: &Spanned<Value>) -> Option<Spanned<AgentName>> {
+    match &value.value {
+        Value::AgentName(name) => Some(Spanned::new(name.clone(), value.span)),
+        _ => None,
+    }
+}
+
+fn spend(node: &Node) -> SpendPart {
+    let count = |name| node.property_count(name).map(|count| count.value);
+    SpendPart {
+        starts_per_day: count("starts-per-day"),
+        messages_per_hour: count("messages-per-hour"),
+        concurrent: count("concurrent"),
+    }
+}
+
+/// Settings as one place says them.
+fn layer<'a>(nodes: impl IntoIterator<Item = &'a Node>, diagnostics: &mut Diagnostics) -> Layer {
+    let nodes: Vec<Node> =
+        nodes.into_iter().filter(|node| node.spec.scope == super::schema::Scope::Setting).cloned().collect();
+    Layer { part: settings::part(&nodes, diagnostics), nodes }
+}
+
+/// Settings that were merged, decoded. What is wrong with a value was reported where it was written.
+#[must_use]
+pub fn settings(nodes: &[Node]) -> SettingsPart {
+    settings::part(nodes, &mut Diagnostics::default())
+}
+
+/// Nodes that nothing acts on yet, without those that say what is so anyway.
+fn declared(nodes: &[Node], found: &mut Vec<Declared>) {
+    for node in nodes {
+        if node.spec.status == Status::Works {
+            declared(&node.children, found);
+            continue;
+        }
+        let first = node.arguments.first().and_then(|argument| match &argument.value {
+            Value::Text(text) => Some(text.as_str()),
+            Value::AgentName(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let holds_anyway = matches!(
+            (node.spec.name, first),
+            ("sandbox", Some("inner"))
+                | ("resume", Some("never"))
+                | ("home", Some("shared"))
+                | ("lifecycle", Some("always"))
+        ) && node.property_flag("required") != Some(true);
+        if !holds_anyway {
+            let what = match first {
+                Some(first) if node.spec.scope.is_roster() => format!("{} \"{first}\"", node.spec.name),
+                _ => node.spec.name.to_owned(),
+            };
+            found.push(Declared { what, span: node.span });
+        }
+    }
+}
+
 /// Decodes the top of a roster.
 pub fn roster(nodes: &[Node], file: FileId, end: Span, diagnostics: &mut Diagnostics) -> Roster {
     let mut roster = Roster {
         file,
         end,
         id: None,
+        host: None,
         supervise: None,
         workspace: None,
         base: None,
         exempt: None,
-        defaults: SettingsPart::default(),
+        defaults: Layer::default(),
         roles: Vec::new(),
         agents: Vec::new(),
+        chains: Vec::new(),
+        layout: Vec::new(),
+        compose: None,
+        connectors: Vec::new(),
+        routes: Vec::new(),
+        forges: Vec::new(),
+        reactions: Vec::new(),
+        gates: Vec::new(),
+        declared: Vec::new(),
+        nodes: nodes.to_vec(),
     };
+    declared(nodes, &mut roster.declared);
     fleet(nodes, &mut roster, diagnostics);
     for node in nodes {
         match node.spec.name {
@@ -115,11 +195,19 @@ pub fn roster(nodes: &[Node], file: FileId, end: Span, diagnostics: &mut Diagnos
                 roster.base = node.property_text("base").map(|base| base.value);
             }
             "floor" => roster.exempt = Some(node.span),
-            "defaults" => roster.defaults = settings::part(&node.children, diagnostics),
+            "defaults" => roster.defaults = layer(&node.children, diagnostics),
             "role" => roster.roles.extend(role::role(node, diagnostics)),
             "orchestrator" => roster.agents.extend(agent::agent(node, AgentKind::Orchestrator, diagnostics)),
             "enhancer" => roster.agents.extend(agent::agent(node, AgentKind::Enhancer, diagnostics)),
             "agent" => roster.agents.extend(agent::agent(node, AgentKind::Agent, diagnostics)),
+            "models" => roster.chains.extend(layout::chain(node, diagnostics)),
+            "layout" => roster.layout = layout::windows(node, diagnostics),
+            "compose" => roster.compose = Some(preview::compose(node)),
+            "connector" => roster.connectors.extend(preview::connector(node, diagnostics)),
+            "route" => roster.routes.extend(preview::route(node)),
+            "forge" => roster.forges.extend(preview::forge(node)),
+            "on" => roster.reactions.extend(preview::reaction(node, diagnostics)),
+            "gate" => roster.gates.extend(preview::gate(node, diagnostics)),
             _ => {}
         }
     }
@@ -129,7 +217,8 @@ pub fn roster(nodes: &[Node], file: FileId, end: Span, diagnostics: &mut Diagnos
 fn fleet(nodes: &[Node], roster: &mut Roster, diagnostics: &mut Diagnostics) {
     let Some(node) = nodes.iter().find(|node| node.spec.name == "fleet") else {
         let message = "the roster has no `fleet` node, so it has no id";
-        let place = nodes.first().map_or(roster.end, |node| node.span);
+        let first = nodes.iter().find(|node| node.span.file == roster.file);
+        let place = first.map_or(roster.end, |node| node.span);
         let diagnostic = Diagnostic::error(Code::NoFleet, message).at(place, "before this");
         diagnostics.report(diagnostic.help("start the file with `fleet \"NAME\" version=1`"));
         return;
@@ -144,6 +233,7 @@ fn fleet(nodes: &[Node], roster: &mut Roster, diagnostics: &mut Diagnostics) {
         roster.id = Some(Spanned::new(name.clone(), id.span));
     }
     roster.supervise = node.property_flag("supervise");
+    roster.host = node.property_text("host");
     if let Some(version) = node.property_integer("version").filter(|version| *version != VERSION) {
         let message = format!(
             "this roster is written in version {version} of the language; this fleet reads version {VERSION}"

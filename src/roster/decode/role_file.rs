@@ -2,16 +2,18 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 use crate::roster::check;
-use crate::roster::decode::settings;
+use crate::roster::decode::{declared, layer};
 use crate::roster::document;
-use crate::roster::model::SettingsPart;
+use crate::roster::model::{Declared, Layer};
 use crate::roster::schema::Scope;
 
 /// A role as its file says it.
 #[derive(Debug, Clone)]
 pub struct RoleFile {
     pub may: Vec<String>,
-    pub settings: SettingsPart,
+    pub settings: Layer,
+    /// What nothing acts on yet.
+    pub declared: Vec<Declared>,
     /// The role text.
     pub text: String,
 }
@@ -33,9 +35,14 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
     let document = document::parse(&masked, file, diagnostics)?;
     let nodes = check::check(&document.nodes, &[Scope::RoleFile, Scope::Setting], diagnostics);
     let named = |name: &str| nodes.iter().find(|node| node.spec.name == name);
+    let mut unenforced = Vec::new();
+    declared(&nodes, &mut unenforced);
+    // A role's own word for its normal state is no wish that could be broken.
+    unenforced.retain(|found| found.what != "idle");
     Some(RoleFile {
+        declared: unenforced,
         may: named("may").map(|may| may.texts().into_iter().map(|word| word.value).collect()).unwrap_or_default(),
-        settings: settings::part(&nodes, diagnostics),
+        settings: layer(&nodes, diagnostics),
         text: body.trim().to_owned(),
     })
 }

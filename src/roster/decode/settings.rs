@@ -1,11 +1,13 @@
 //! Settings, as `defaults`, roles and agents hold them.
 
-use super::canary;
+use super::{canary, spend};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::ids::ChainName;
 use crate::manifest::{RestartWhen, SecretDelivery};
 use crate::roster::check::{Node, Value};
 use crate::roster::model::{
-    LimitsPart, LogPart, PromptPart, RestartPart, RuntimePart, SecretPart, SettingsPart, Spanned,
+    LifecyclePart, LimitsPart, LogPart, PromptPart, RestartPart, RuntimePart, SandboxPart, SecretPart, SettingsPart,
+    Spanned, StallPart, WorktreePart,
 };
 
 pub(super) fn part(nodes: &[Node], diagnostics: &mut Diagnostics) -> SettingsPart {
@@ -13,14 +15,23 @@ pub(super) fn part(nodes: &[Node], diagnostics: &mut Diagnostics) -> SettingsPar
     for node in nodes {
         match node.spec.name {
             "runtime" => part.runtime = runtime(node),
+            "models" => part.models = chain(node),
             "dir" => part.dir = node.text(0),
+            "worktree" => part.worktree = Some(worktree(node)),
             "prompt" => part.prompt = prompt(node, diagnostics),
+            "resume" => part.resume = node.text(0),
             "permissions" => part.permissions = node.text(0),
+            "home" => part.home = node.text(0),
             "autostart" => part.autostart = node.flag(0),
+            "lifecycle" => part.lifecycle = lifecycle(node),
             "env" => env(node, &mut part, diagnostics),
             "path" => part.path = Some(node.texts()),
             "secret" => secret(node, &mut part, diagnostics),
             "limits" => part.limits = limits(node),
+            "sandbox" => part.sandbox = sandbox(node),
+            "stall" => part.stall = stall(node),
+            "heartbeat" => part.heartbeat_ms = node.property_amount("every"),
+            "spend" => part.spend = spend(node),
             "restart" => part.restart = restart(node),
             "stop-timeout" => part.stop_timeout_ms = node.amount(0),
             "log" => part.log = log(node),
@@ -44,7 +55,36 @@ fn runtime(node: &Node) -> Option<RuntimePart> {
     })
 }
 
-fn prompt(node: &Node, diagnostics: &mut Diagnostics) -> Option<Spanned<PromptPart>> {
+fn chain(node: &Node) -> Option<Spanned<ChainName>> {
+    let name = node.text(0)?;
+    Some(Spanned::new(ChainName::new(&name.value).ok()?, name.span))
+}
+
+fn flag(node: &Node, name: &str) -> Option<Spanned<bool>> {
+    Some(Spanned::new(node.property_flag(name)?, node.properties.get(name)?.span))
+}
+
+fn worktree(node: &Node) -> WorktreePart {
+    WorktreePart { span: node.span, readonly: flag(node, "readonly"), branch: node.property_text("branch") }
+}
+
+fn lifecycle(node: &Node) -> LifecyclePart {
+    LifecyclePart {
+        when: node.text(0),
+        idle_stop: node.property_amount("idle-stop"),
+        max: node.property_count("max"),
+    }
+}
+
+fn sandbox(node: &Node) -> SandboxPart {
+    SandboxPart { which: node.text(0), required: flag(node, "required") }
+}
+
+fn stall(node: &Node) -> StallPart {
+    StallPart { after: node.property_amount("after"), nudge: node.property_flag("nudge") }
+}
+
+pub(super) fn prompt(node: &Node, diagnostics: &mut Diagnostics) -> Option<Spanned<PromptPart>> {
     let text = node.text(0);
     let file = node.property_text("file");
     match (text, file) {

@@ -1,9 +1,18 @@
 //! Checks of the whole program.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod duties;
+mod gates;
+mod identity;
+mod layout;
+pub(super) mod order;
+mod reactions;
+pub(super) mod roles;
+mod usage;
 
-use super::{Agent, Context, Paths};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
+use std::collections::BTreeMap;
+
+use super::{Agent, Context, Member, Paths, models};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
 use crate::ids::AgentName;
 use crate::manifest::{AgentKind, SOCKET_PATH_MAX};
 use crate::roster::model::{AgentNode, Roster};
@@ -11,10 +20,45 @@ use crate::roster::model::{AgentNode, Roster};
 /// Every name that can be addressed, with the agents it stands for.
 pub(super) type Names = BTreeMap<AgentName, Vec<AgentName>>;
 
+/// The checks that need every agent with its role.
+pub(super) fn whole(context: &Context<'_>, members: &[Member<'_>], names: &Names, diagnostics: &mut Diagnostics) {
+    let roster = context.roster;
+    models::twins(&roster.chains, diagnostics);
+    twins(
+        roster.connectors.iter().map(|found| ("connectors", found.name.value.as_str(), found.name.span)),
+        diagnostics,
+    );
+    identity::former_names(members, names, diagnostics);
+    identity::branches(context, members, diagnostics);
+    layout::panes(context, members, names, diagnostics);
+    duties::worktrees(members, diagnostics);
+    duties::compose(context, members, diagnostics);
+    gates::gates(context, members, diagnostics);
+    reactions::reactions(context, members, names, diagnostics);
+    usage::references(context, members, diagnostics);
+    usage::unused(context, members, diagnostics);
+}
+
+/// Reports names that stand twice: the kind in the plural, the name, its place.
+pub(super) fn twins<'a>(named: impl Iterator<Item = (&'static str, &'a str, Span)>, diagnostics: &mut Diagnostics) {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    for (kind, name, span) in named {
+        if let Some(first) = seen.get(name) {
+            let message = format!("two {kind} are called `{name}`");
+            let diagnostic = Diagnostic::error(Code::DuplicateName, message).at(span, "again here");
+            diagnostics.report(diagnostic.at(*first, "first here").help("give one of them another name"));
+        } else {
+            seen.insert(name, span);
+        }
+    }
+}
+
 /// One orchestrator and at least one enhancer, unless the roster says why not.
 pub(super) fn floor(roster: &Roster, diagnostics: &mut Diagnostics) {
     let of = |kind| roster.agents.iter().filter(move |agent| agent.kind == kind);
-    if roster.agents.is_empty() {
+    let declares =
+        |node: &crate::roster::check::Node| matches!(node.spec.name, "orchestrator" | "enhancer" | "agent");
+    if !roster.nodes.iter().any(declares) {
         let message = "the roster declares no agent";
         let help = "an empty fleet is a mistake more often than a wish; to take everything away, run `fleet destroy`";
         diagnostics.report(Diagnostic::error(Code::Floor, message).at(roster.end, "the roster ends here").help(help));
@@ -29,24 +73,22 @@ pub(super) fn floor(roster: &Roster, diagnostics: &mut Diagnostics) {
     if roster.exempt.is_some() {
         return;
     }
-    let mut missing = Vec::new();
-    if orchestrators.is_empty() {
-        missing.push(("orchestrator", "lead"));
-    }
-    if of(AgentKind::Enhancer).next().is_none() {
-        missing.push(("enhancer", "mender"));
-    }
+    // A node whose name was refused is there all the same.
+    let stands = |kind: &str| roster.nodes.iter().any(|node| node.spec.name == kind);
+    let missing: Vec<_> =
+        [("orchestrator", "lead"), ("enhancer", "mender")].into_iter().filter(|(kind, _)| !stands(kind)).collect();
     if missing.is_empty() {
         return;
     }
     let runtime = roster
         .defaults
+        .part
         .runtime
         .as_ref()
-        .or_else(|| roster.agents.iter().find_map(|agent| agent.settings.runtime.as_ref()))
+        .or_else(|| roster.agents.iter().find_map(|agent| agent.settings.part.runtime.as_ref()))
         .map_or("claude", |runtime| runtime.name.value.as_str());
     let body =
-        if roster.defaults.runtime.is_some() { String::new() } else { format!(" {{ runtime \"{runtime}\"; }}") };
+        if roster.defaults.part.runtime.is_some() { String::new() } else { format!(" {{ runtime \"{runtime}\"; }}") };
     let lines: Vec<_> = missing.iter().map(|(kind, name)| format!("    {kind} \"{name}\"{body}")).collect();
     let words: Vec<_> = missing.iter().map(|(kind, _)| format!("no {kind}")).collect();
     let message = format!("the fleet has {}", words.join(" and "));
@@ -88,92 +130,6 @@ pub(super) fn names(roster: &Roster, diagnostics: &mut Diagnostics) -> Names {
         names.entry(own.clone()).or_insert(members);
     }
     names
-}
-
-/// Roles declared twice, or built on roles that are not there or on themselves.
-pub(super) fn roles(context: &Context<'_>, diagnostics: &mut Diagnostics) {
-    let mut seen: BTreeMap<_, _> = BTreeMap::new();
-    for role in &context.roster.roles {
-        if let Some(first) = seen.insert(&role.name.value, role.name.span) {
-            let message = format!("two roles are called `{}`", role.name.value);
-            let diagnostic = Diagnostic::error(Code::DuplicateRole, message).at(role.name.span, "again here");
-            diagnostics.report(diagnostic.at(first, "first here").help("keep one of them"));
-        }
-        let Some(base) = &role.extends else { continue };
-        let declared = context.roster.roles.iter().any(|other| other.name.value == base.value);
-        if !declared && !context.inputs.roles.contains_key(&base.value) {
-            let message = format!("there is no role `{}`", base.value);
-            let known = known_roles(context);
-            let help = suggest::did_you_mean(base.value.as_str(), known.iter().map(String::as_str));
-            diagnostics
-                .report(Diagnostic::error(Code::UnknownRole, message).at(base.span, "unknown").maybe_help(help));
-        }
-        let mut chain = BTreeSet::from([&role.name.value]);
-        let mut next = Some(&base.value);
-        while let Some(name) = next {
-            if !chain.insert(name) {
-                let message = format!("the role `{}` extends itself", role.name.value);
-                let diagnostic = Diagnostic::error(Code::Cycle, message).at(base.span, "the circle closes here");
-                diagnostics.report(diagnostic.help("take one `extends=` out"));
-                break;
-            }
-            let declared = context.roster.roles.iter().find(|other| other.name.value == *name);
-            next = declared.and_then(|other| other.extends.as_ref()).map(|base| &base.value);
-        }
-    }
-}
-
-/// Every role an agent may name.
-pub(super) fn known_roles(context: &Context<'_>) -> Vec<String> {
-    let declared = context.roster.roles.iter().map(|role| role.name.value.as_str().to_owned());
-    declared.chain(super::builtin::ROLES.iter().map(|(name, _)| (*name).to_owned())).collect()
-}
-
-/// Agents that wait for each other can never all start.
-pub(super) fn cycles(agents: &[Agent], diagnostics: &mut Diagnostics) {
-    let by_name: BTreeMap<&AgentName, &Agent> = agents.iter().map(|agent| (&agent.name, agent)).collect();
-    let mut waits: BTreeMap<&AgentName, usize> = BTreeMap::new();
-    let mut followers: BTreeMap<&AgentName, Vec<&AgentName>> = BTreeMap::new();
-    for agent in agents {
-        let known = agent.after.iter().filter(|name| by_name.contains_key(name));
-        waits.insert(&agent.name, known.clone().count());
-        for name in known {
-            followers.entry(name).or_default().push(&agent.name);
-        }
-    }
-    let mut ready: Vec<&AgentName> = waits.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
-    let mut done: BTreeSet<&AgentName> = BTreeSet::new();
-    while let Some(name) = ready.pop() {
-        done.insert(name);
-        for follower in followers.get(name).into_iter().flatten() {
-            let count = waits.entry(follower).or_default();
-            *count -= 1;
-            if *count == 0 {
-                ready.push(follower);
-            }
-        }
-    }
-    let Some(start) = agents.iter().find(|agent| !done.contains(&agent.name)) else { return };
-    let mut walk = vec![start];
-    loop {
-        let last = walk[walk.len() - 1];
-        let next = last.after.iter().find(|name| !done.contains(*name));
-        let Some(next) = next.and_then(|name| agents.iter().find(|agent| agent.name == *name)) else { return };
-        if let Some(at) = walk.iter().position(|agent| agent.name == next.name) {
-            let circle = &walk[at..];
-            let names: Vec<_> = circle.iter().chain([&next]).map(|agent| format!("`{}`", agent.name)).collect();
-            let message = format!("these agents wait for each other: {}", names.join(" after "));
-            let mut diagnostic = Diagnostic::error(Code::Cycle, message).help("take one `after` out of the circle");
-            for agent in circle {
-                let next = agent.after.iter().find(|name| circle.iter().any(|other| other.name == **name));
-                let label = next.map_or_else(String::new, |name| format!("waits for `{name}`"));
-                diagnostic = diagnostic.at(agent.span, label);
-            }
-            diagnostics.report(diagnostic);
-            return;
-        }
-        walk.push(next);
-    }
 }
 
 /// Every agent needs a socket, and its path has to fit.

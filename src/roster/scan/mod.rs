@@ -5,6 +5,9 @@
 //! they are reported here in plain words and masked for the parser by a quoted string of the same length, so that every
 //! other mistake of the file is still found in the same run with its right place.
 
+mod foreign;
+mod slips;
+
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 
 /// Longest roster, in bytes. About 1,000 agents written out; `count` is for more.
@@ -14,8 +17,27 @@ pub const MAX_DEPTH: usize = 64;
 /// Deepest nesting of block comments, and longest run of `/-`.
 pub const MAX_COMMENT_DEPTH: usize = 16;
 
-/// Scans `text`. The result is what the parser may see, or `None` when it must not see it.
-pub fn scan(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<String> {
+/// What the parser may see, and what was learnt on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scanned {
+    /// As long as the original, slips masked.
+    pub text: String,
+    /// Where one top-level node ends and the next may begin.
+    pub breaks: Vec<usize>,
+    /// What would put the slips right.
+    pub fixes: Vec<Fix>,
+}
+
+/// A replacement that puts a slip right without changing what was meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    pub start: usize,
+    pub end: usize,
+    pub text: String,
+}
+
+/// Scans `text`. `None` when the parser must not see it.
+pub fn scan(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<Scanned> {
     let acts = |c: char| c != '\r' && crate::diagnostic::acts(c);
     if let Some((start, bad)) = text.char_indices().find(|(_, c)| acts(*c)) {
         let message = format!("the roster contains the invisible character U+{:04X}", u32::from(bad));
@@ -24,30 +46,57 @@ pub fn scan(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<S
         diagnostics.report(Diagnostic::error(Code::BadCharacter, message).at(span, "here").help(help));
         return None;
     }
-    let mut scanner = Scanner { text, file, at: 0, open: Vec::new(), masks: Vec::new() };
     if text.len() > MAX_BYTES {
         let message = format!("the roster is {} bytes long; the limit is {MAX_BYTES}", text.len());
-        let diagnostic = Diagnostic::error(Code::TooLarge, message).at(scanner.span(0, 0), "");
+        let diagnostic = Diagnostic::error(Code::TooLarge, message).at(Span { file, start: 0, end: 0 }, "");
         diagnostics.report(
             diagnostic.help("use `count=` for agents that are alike, and `defaults` and `role` for shared settings"),
         );
         return None;
     }
+    if let Some(stop) = foreign::whole(text, file) {
+        diagnostics.report(stop);
+        return None;
+    }
+    let mut scanner = Scanner {
+        text,
+        file,
+        at: 0,
+        open: Vec::new(),
+        masks: Vec::new(),
+        breaks: Vec::new(),
+        fixes: Vec::new(),
+        at_node: true,
+        continues: false,
+    };
     if let Err(stop) = scanner.run(diagnostics) {
         diagnostics.report(*stop);
         return None;
     }
     let mut masked = text.as_bytes().to_vec();
-    for (start, end) in scanner.masks {
-        masked[start..end].fill(b'x');
-        masked[start] = b'"';
-        masked[end - 1] = b'"';
+    for mask in scanner.masks {
+        match mask {
+            Mask::Text(start, end) => {
+                masked[start..end].fill(b'x');
+                masked[start] = b'"';
+                masked[end - 1] = b'"';
+            }
+            Mask::Blank(start, end) => masked[start..end].fill(b' '),
+        }
     }
     // Masks cover whole characters and are ASCII, so the text stays UTF-8.
-    String::from_utf8(masked).ok()
+    Some(Scanned { text: String::from_utf8(masked).ok()?, breaks: scanner.breaks, fixes: scanner.fixes })
 }
 
 type Stop = Box<Diagnostic>;
+
+/// Bytes to hide from the parser.
+enum Mask {
+    /// Shown to it as a string of the same length; at least two bytes.
+    Text(usize, usize),
+    /// Shown to it as blanks.
+    Blank(usize, usize),
+}
 
 struct Scanner<'a> {
     text: &'a str,
@@ -55,8 +104,13 @@ struct Scanner<'a> {
     at: usize,
     /// Where each open brace stands.
     open: Vec<usize>,
-    /// Bare words to hide from the parser, as byte ranges of at least two bytes.
-    masks: Vec<(usize, usize)>,
+    masks: Vec<Mask>,
+    breaks: Vec<usize>,
+    fixes: Vec<Fix>,
+    /// The next word is the name of a node.
+    at_node: bool,
+    /// A `\` joins the next line to this one.
+    continues: bool,
 }
 
 impl Scanner<'_> {
@@ -66,6 +120,10 @@ impl Scanner<'_> {
 
     fn rest(&self) -> &str {
         &self.text[self.at..]
+    }
+
+    fn fix(&mut self, start: usize, end: usize, text: impl Into<String>) {
+        self.fixes.push(Fix { start, end, text: text.into() });
     }
 
     fn run(&mut self, diagnostics: &mut Diagnostics) -> Result<(), Stop> {
@@ -85,17 +143,16 @@ impl Scanner<'_> {
                     self.at += 2;
                     slashdashes += 1;
                     if slashdashes > MAX_COMMENT_DEPTH {
-                        return Err(self.stop(
-                            Code::TooDeep,
-                            start,
-                            2,
-                            format!("more than {MAX_COMMENT_DEPTH} `/-` in a row"),
-                            "remove all but one",
-                        ));
+                        let message = format!("more than {MAX_COMMENT_DEPTH} `/-` in a row");
+                        return Err(self.stop(Code::TooDeep, start, 2, message, "remove all but one"));
                     }
                 }
-                '"' => self.string(0)?,
+                '"' => {
+                    self.at_node = false;
+                    self.string(0)?;
+                }
                 '#' if self.raw_string_hashes().is_some() => {
+                    self.at_node = false;
                     let hashes = self.raw_string_hashes().unwrap_or(1);
                     self.at += hashes;
                     self.string(hashes)?;
@@ -105,62 +162,48 @@ impl Scanner<'_> {
                 '{' => {
                     self.open.push(start);
                     self.at += 1;
+                    self.at_node = true;
                     if self.open.len() > MAX_DEPTH {
                         let message = format!("braces are nested more than {MAX_DEPTH} deep");
-                        return Err(self.stop(
-                            Code::TooDeep,
-                            start,
-                            1,
-                            message,
-                            "no roster needs more than a few levels",
-                        ));
+                        let help = "no roster needs more than a few levels";
+                        return Err(self.stop(Code::TooDeep, start, 1, message, help));
                     }
                 }
                 '}' => {
                     self.at += 1;
+                    self.at_node = true;
                     if self.open.pop().is_none() {
                         let message = "this `}` closes nothing".to_owned();
-                        return Err(self.stop(
-                            Code::Unbalanced,
-                            start,
-                            1,
-                            message,
-                            "remove it, or add the `{` it belongs to",
-                        ));
+                        let help = "remove it, or add the `{` it belongs to";
+                        return Err(self.stop(Code::Unbalanced, start, 1, message, help));
                     }
                 }
-                '[' | ']' | '(' | ')' => {
-                    let help = "a roster has no lists and no type annotations: write values side by side, separated by blanks";
-                    return Err(self.stop(
-                        Code::BadCharacter,
-                        start,
-                        1,
-                        format!("`{c}` does not belong in a roster"),
-                        help,
-                    ));
-                }
-                '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}' => {
-                    let message = format!("`{c}` is a typographic quote");
-                    return Err(self.stop(
-                        Code::BadCharacter,
-                        start,
-                        c.len_utf8(),
-                        message,
-                        "write the straight quote `\"`",
-                    ));
-                }
+                '[' | ']' | '(' | ')' => return Err(self.bracket(c)),
+                _ if slips::is_quote(c) => self.typographic(diagnostics)?,
                 _ if is_word(c) || c == '/' => self.word(diagnostics),
+                '\\' => {
+                    self.continues = true;
+                    self.at += 1;
+                }
+                '\n' | ';' => {
+                    self.at += 1;
+                    if self.continues && c == '\n' {
+                        self.continues = false;
+                    } else {
+                        self.at_node = true;
+                        if self.open.is_empty() {
+                            self.breaks.push(self.at);
+                        }
+                    }
+                }
                 _ => self.at += c.len_utf8(),
             }
         }
         match self.open.last() {
-            Some(&open) => Err(self.stop(
-                Code::Unbalanced,
-                open,
-                1,
-                "this `{` is never closed".to_owned(),
-                "add the `}` that closes it",
-            )),
+            Some(&open) => {
+                let message = "this `{` is never closed".to_owned();
+                Err(self.stop(Code::Unbalanced, open, 1, message, "add the `}` that closes it"))
+            }
             None => Ok(()),
         }
     }
@@ -244,62 +287,10 @@ impl Scanner<'_> {
         };
         Err(self.stop(Code::Unbalanced, start, 1, "this text is never closed".to_owned(), help))
     }
-
-    fn word(&mut self, diagnostics: &mut Diagnostics) {
-        let start = self.at;
-        while let Some(c) = self.rest().chars().next() {
-            let comment = ["//", "/*", "/-"].iter().any(|opening| self.rest().starts_with(opening));
-            if !(is_word(c) || (c == '/' && !comment)) {
-                break;
-            }
-            self.at += c.len_utf8();
-        }
-        if self.at == start {
-            self.at += 1;
-            return;
-        }
-        let word = &self.text[start..self.at];
-        let Some((message, help)) = slip(word) else { return };
-        let span = self.span(start, self.at);
-        diagnostics.report_and_spoil(Diagnostic::error(Code::BareWord, message).at(span, "written bare").help(help));
-        if word.len() >= 2 && !self.rest().starts_with('=') {
-            self.masks.push((start, self.at));
-        }
-    }
 }
 
 fn is_word(c: char) -> bool {
     !c.is_whitespace() && !matches!(c, '{' | '}' | '(' | ')' | '[' | ']' | '/' | '\\' | '"' | '#' | ';' | '=')
-}
-
-/// What is wrong with a bare word, and what to write instead.
-fn slip(word: &str) -> Option<(String, String)> {
-    match word {
-        "true" | "false" | "null" | "inf" | "nan" => {
-            return Some((format!("`{word}` is not a value"), format!("write `#{word}`")));
-        }
-        _ => {}
-    }
-    if word.contains('/') {
-        return Some((format!("`{word}` needs quotes"), format!("write `\"{word}\"`")));
-    }
-    let digits = word.trim_start_matches(['+', '-']);
-    if digits.starts_with(|c: char| c.is_ascii_digit()) && !is_number(digits) {
-        return Some((
-            format!("`{word}` is not a number"),
-            format!("write `\"{word}\"`: durations, sizes and percentages stand in quotes"),
-        ));
-    }
-    None
-}
-
-fn is_number(digits: &str) -> bool {
-    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
-        if let Some(rest) = digits.strip_prefix(prefix) {
-            return !rest.is_empty() && rest.chars().all(|c| c == '_' || c.is_digit(radix));
-        }
-    }
-    digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '_' | '.' | 'e' | 'E' | '+' | '-'))
 }
 
 #[cfg(test)]
@@ -308,7 +299,7 @@ mod tests {
 
     fn codes(text: &str) -> (Option<String>, Vec<(&'static str, usize)>) {
         let mut diagnostics = Diagnostics::default();
-        let passed = scan(text, FileId(0), &mut diagnostics);
+        let passed = scan(text, FileId(0), &mut diagnostics).map(|scanned| scanned.text);
         let found = diagnostics.sorted().iter().map(|d| (d.code.number(), d.labels[0].span.start)).collect();
         (passed, found)
     }

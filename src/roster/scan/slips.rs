@@ -1,0 +1,161 @@
+//! The slips that people make in every roster, and what puts them right.
+
+use super::{Mask, Scanner, Stop, is_word};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+
+/// Quotes that word processors put in.
+pub(super) fn is_quote(c: char) -> bool {
+    matches!(c, '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}' | '\u{ab}' | '\u{bb}')
+}
+
+impl Scanner<'_> {
+    /// A bracket, which no roster has. `[section]` at the beginning of a line is TOML's.
+    #[expect(clippy::unnecessary_box_returns, reason = "the error type of the scan is boxed")]
+    pub(super) fn bracket(&self, c: char) -> Stop {
+        if self.at_node && c == '[' {
+            let message = "`[…]` is how TOML begins a section".to_owned();
+            let help = "a roster is KDL: write the section as a node, as in `defaults { … }`";
+            return self.stop(Code::OtherLanguage, self.at, 1, message, help);
+        }
+        let help = "a roster has no lists and no type annotations: write values side by side, separated by blanks";
+        self.stop(Code::BadCharacter, self.at, 1, format!("`{c}` does not belong in a roster"), help)
+    }
+
+    /// Typographic quotes. A pair on one line is reported and hidden; a single one ends the scan, because nobody knows
+    /// where its text ends.
+    pub(super) fn typographic(&mut self, diagnostics: &mut Diagnostics) -> Result<(), Stop> {
+        let start = self.at;
+        let open = self.rest().chars().next().unwrap_or_default();
+        let inside = start + open.len_utf8();
+        let line = self.text[inside..].split('\n').next().unwrap_or_default();
+        let close = line.char_indices().find(|(_, c)| is_quote(*c) || *c == '"');
+        let message = format!("`{open}` is a typographic quote");
+        let help = "write the straight quote `\"`";
+        let Some((offset, closing)) = close else {
+            return Err(self.stop(Code::BadCharacter, start, open.len_utf8(), message, help));
+        };
+        let (last, end) = (inside + offset, inside + offset + closing.len_utf8());
+        let diagnostic = Diagnostic::error(Code::BadCharacter, message).at(self.span(start, end), "here");
+        diagnostics.report_and_spoil(diagnostic.help(help));
+        self.fix(start, inside, "\"");
+        if closing != '"' {
+            self.fix(last, end, "\"");
+        }
+        self.masks.push(Mask::Text(start, end));
+        self.at = end;
+        self.at_node = false;
+        Ok(())
+    }
+
+    pub(super) fn word(&mut self, diagnostics: &mut Diagnostics) {
+        let start = self.at;
+        while let Some(c) = self.rest().chars().next() {
+            let comment = ["//", "/*", "/-"].iter().any(|opening| self.rest().starts_with(opening));
+            let goes_on = if c == '/' { !comment } else { is_word(c) && !is_quote(c) };
+            if !goes_on {
+                break;
+            }
+            self.at += c.len_utf8();
+        }
+        if self.at == start {
+            self.at += 1;
+            return;
+        }
+        let named = std::mem::replace(&mut self.at_node, false);
+        let word = &self.text[start..self.at];
+        if word == "r" && self.rest().starts_with(['"', '#']) && self.old_raw_string(start, diagnostics) {
+            return;
+        }
+        if named && self.foreign_key(start, diagnostics) {
+            return;
+        }
+        let word = &self.text[start..self.at];
+        let Some(slip) = slip(word) else { return };
+        let span = self.span(start, self.at);
+        let diagnostic = Diagnostic::error(Code::BareWord, slip.message).at(span, "written bare").help(slip.help);
+        diagnostics.report_and_spoil(diagnostic);
+        if word.len() >= 2 && !self.rest().starts_with('=') {
+            self.masks.push(Mask::Text(start, self.at));
+            self.fix(start, self.at, slip.fix);
+        }
+    }
+
+    /// `r"…"` and `r#"…"#`, the raw strings of KDL 1, whose `r` starts at `start`. Whether it was one.
+    fn old_raw_string(&mut self, start: usize, diagnostics: &mut Diagnostics) -> bool {
+        let hashes = self.rest().bytes().take_while(|byte| *byte == b'#').count();
+        let body = &self.rest()[hashes..];
+        let Some(inside) = body.strip_prefix('"') else { return false };
+        let closing = format!("\"{}", "#".repeat(hashes));
+        let Some(length) = inside.find(&closing) else { return false };
+        let end = self.at + hashes + 1 + length + closing.len();
+        let message = "raw strings have lost their `r` in KDL 2";
+        let diagnostic = Diagnostic::error(Code::OldSyntax, message).at(self.span(start, end), "KDL 1");
+        diagnostics.report_and_spoil(diagnostic.help("write `#\"…\"#`; `fleet migrate` rewrites all of them"));
+        if hashes == 0 {
+            let text = format!("#{}#", &self.text[self.at..end]);
+            self.fix(start, end, text);
+        } else {
+            self.fix(start, start + 1, "");
+        }
+        self.masks.push(Mask::Text(start, end));
+        self.at = end;
+        true
+    }
+
+    /// `key: value` and `key = value` where a node's name stands, whose word starts at `start`. Whether it was one.
+    fn foreign_key(&mut self, start: usize, diagnostics: &mut Diagnostics) -> bool {
+        let word = &self.text[start..self.at];
+        let (language, key, end) = if let Some(key) = word.strip_suffix(':').filter(|key| !key.is_empty()) {
+            ("YAML", key, self.at)
+        } else {
+            let blanks = self.rest().len() - self.rest().trim_start_matches([' ', '\t']).len();
+            if !self.rest()[blanks..].starts_with('=') {
+                return false;
+            }
+            ("TOML", word, self.at + blanks + 1)
+        };
+        let after_key = start + key.len();
+        let message = format!("`{}` is how {language} writes a key", &self.text[start..end]);
+        let diagnostic = Diagnostic::error(Code::OtherLanguage, message).at(self.span(after_key, end), "not KDL");
+        diagnostics.report(diagnostic.help(format!("write `{key}` and its value after a blank")));
+        let space =
+            if self.text[end..].starts_with([' ', '\t', '\n', '\r']) || end == self.text.len() { "" } else { " " };
+        self.fixes.push(super::Fix { start: after_key, end, text: space.to_owned() });
+        self.masks.push(Mask::Blank(after_key, end));
+        self.at = end;
+        true
+    }
+}
+
+/// What is wrong with a bare word, and what to write instead.
+struct Slip {
+    message: String,
+    help: String,
+    fix: String,
+}
+
+fn slip(word: &str) -> Option<Slip> {
+    if matches!(word, "true" | "false" | "null" | "inf" | "nan") {
+        let fix = format!("#{word}");
+        return Some(Slip { message: format!("`{word}` is not a value"), help: format!("write `{fix}`"), fix });
+    }
+    let fix = format!("\"{word}\"");
+    if word.contains('/') {
+        return Some(Slip { message: format!("`{word}` needs quotes"), help: format!("write `{fix}`"), fix });
+    }
+    let digits = word.trim_start_matches(['+', '-']);
+    if digits.starts_with(|c: char| c.is_ascii_digit()) && !is_number(digits) {
+        let help = format!("write `{fix}`: durations, sizes and percentages stand in quotes");
+        return Some(Slip { message: format!("`{word}` is not a number"), help, fix });
+    }
+    None
+}
+
+fn is_number(digits: &str) -> bool {
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(rest) = digits.strip_prefix(prefix) {
+            return !rest.is_empty() && rest.chars().all(|c| c == '_' || c.is_digit(radix));
+        }
+    }
+    digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '_' | '.' | 'e' | 'E' | '+' | '-'))
+}
