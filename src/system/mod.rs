@@ -5,3 +5,4 @@ pub mod lock;
 pub mod proc;
 pub mod process;
 pub mod service;
+pub mod tmux;

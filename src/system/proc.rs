@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -92,6 +92,11 @@ impl Table {
         Self { children }
     }
 
+    /// Every process, with its pid; dead-but-not-reaped ones included.
+    pub fn all(&self) -> impl Iterator<Item = (u32, Stat)> {
+        self.children.values().flatten().copied()
+    }
+
     /// Every process below `pid`, dead ones left out. Complete when `pid` is a child subreaper (prctl(2)) or its tree
     /// has lost no parent.
     #[must_use]
@@ -115,6 +120,27 @@ impl Table {
 #[must_use]
 pub fn descendants(pid: u32) -> Vec<ProcessId> {
     Table::read().below(pid)
+}
+
+/// The words of the command line of `pid`; of a longer one the beginning. `None` when it is gone or nobody may look.
+#[must_use]
+pub fn arguments(pid: u32) -> Option<Vec<Vec<u8>>> {
+    const CAP: u64 = 256 << 10;
+    let mut bytes = Vec::new();
+    fs::File::open(format!("/proc/{pid}/cmdline")).ok()?.take(CAP).read_to_end(&mut bytes).ok()?;
+    // A program that writes its own title leaves the rest of the space as empty words.
+    while bytes.last() == Some(&0) {
+        bytes.pop();
+    }
+    Some(bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
+}
+
+/// The working folder of `pid`. ` (deleted)` stands behind the path of one that is gone (proc(5)).
+///
+/// # Errors
+/// When the process is gone or is another user's.
+pub fn working_folder(pid: u32) -> io::Result<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd"))
 }
 
 /// The first executable file called `name` in the folders of `path` (as in `$PATH`). A name with a slash is itself.
