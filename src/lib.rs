@@ -17,6 +17,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("fleet runs on Linux only (WSL2 included): it needs control groups, pseudo-terminals and systemd.");
 
+pub mod adopt;
 pub mod diagnostic;
 pub mod ids;
 pub mod manifest;

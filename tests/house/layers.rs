@@ -14,6 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("roster", &["diagnostic", "ids", "manifest", "quantity", "script"]),
     ("resolve", &["quantity", "roster", "diagnostic", "ids", "manifest", "script"]),
     ("render", &["resolve", "ids", "manifest", "script"]),
+    ("adopt", &["diagnostic", "ids", "roster", "resolve"]),
     ("plan", &["quantity", "render", "resolve", "ids", "manifest", "units"]),
     // Shell.
     ("system", &["ids", "manifest", "units"]),
@@ -23,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "adopt",
             "apply",
             "canary",
             "diagnostic",
@@ -40,7 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 const CORE: &[&str] =
-    &["diagnostic", "ids", "units", "quantity", "manifest", "script", "roster", "resolve", "render", "plan"];
+    &["diagnostic", "ids", "units", "quantity", "manifest", "script", "roster", "resolve", "adopt", "render", "plan"];
 
 /// The top-level modules that a file's text names after `crate::`.
 fn imports(text: &str) -> Vec<String> {
