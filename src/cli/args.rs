@@ -77,6 +77,12 @@ pub struct Init {
     /// The fleet's id; else made from the folder's name.
     #[arg(long, value_name = "ID")]
     pub id: Option<String>,
+    /// Make one agent of every pane of your tmux in which a known agent CLI runs. Starts and stops nothing.
+    #[arg(long, conflicts_with = "profile")]
+    pub from_tmux: bool,
+    /// The tmux server's socket; else that of $TMUX, else the default one.
+    #[arg(long, value_name = "PATH", requires = "from_tmux")]
+    pub tmux_socket: Option<PathBuf>,
     /// Print the roster instead of writing it.
     #[arg(long)]
     pub dry_run: bool,

@@ -3,6 +3,7 @@
 mod agents;
 pub mod args;
 mod commands;
+mod conversations;
 mod error;
 mod facts;
 mod load;

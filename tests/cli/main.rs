@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod bench;
+mod from_tmux;
 mod init;
 mod mistakes;
 mod plan;

@@ -17,6 +17,20 @@ const CLIS: &[&str] = &["claude", "codex", "opencode"];
 /// Folders every agent's PATH holds anyway.
 const USUAL: &[&str] = &["/usr/local/bin", "/usr/bin", "/bin"];
 
+/// What is written, and where.
+pub(super) struct Place {
+    /// The folder, without links.
+    pub folder: PathBuf,
+    pub path: PathBuf,
+    pub id: FleetId,
+}
+
+/// What this shell finds.
+pub(super) struct Installed {
+    pub clis: BTreeMap<&'static str, PathBuf>,
+    pub node: Option<PathBuf>,
+}
+
 pub fn run(ui: &Ui, args: &Init) -> Result<Exit, CliError> {
     let folder = args.folder.canonicalize().map_err(|error| {
         let message = format!("cannot write into {}: {error}", args.folder.display());
@@ -31,10 +45,10 @@ pub fn run(ui: &Ui, args: &Init) -> Result<Exit, CliError> {
             "edit it, or move it away first; --dry-run prints what would be written",
         ));
     }
-    let shell_path = std::env::var_os("PATH").unwrap_or_default();
-    let find = |name: &str| proc::find_program(name, &shell_path);
-    let found: BTreeMap<&str, PathBuf> = CLIS.iter().filter_map(|name| Some((*name, find(name)?))).collect();
-    let node = find("node");
+    if args.from_tmux {
+        return super::from_tmux::run(ui, args, &Place { folder, path, id });
+    }
+    let Installed { clis: found, node } = installed();
     let text = fill(args.profile, &id, &found, node.as_deref());
     if args.dry_run {
         ui.out(&text);
@@ -51,6 +65,13 @@ pub fn run(ui: &Ui, args: &Init) -> Result<Exit, CliError> {
     }
     ui.out("Next: `fleet plan`, then `fleet apply`.");
     Ok(Exit::Ok)
+}
+
+/// Looks along this shell's PATH.
+pub(super) fn installed() -> Installed {
+    let shell_path = std::env::var_os("PATH").unwrap_or_default();
+    let find = |name: &str| proc::find_program(name, &shell_path);
+    Installed { clis: CLIS.iter().filter_map(|name| Some((*name, find(name)?))).collect(), node: find("node") }
 }
 
 /// The id asked for, or one made from the folder's name.
@@ -98,7 +119,7 @@ fn fill(profile: Profile, id: &FleetId, found: &BTreeMap<&str, PathBuf>, node: O
 }
 
 /// The folders that a detached agent would not find by itself, as words of `path`.
-fn folders(names: &[&str], found: &BTreeMap<&str, PathBuf>, node: Option<&Path>) -> Option<String> {
+pub(super) fn folders(names: &[&str], found: &BTreeMap<&str, PathBuf>, node: Option<&Path>) -> Option<String> {
     let programs = names.iter().filter_map(|name| found.get(name).map(PathBuf::as_path));
     let mut folders: Vec<String> = Vec::new();
     // Several CLIs are scripts of node's, which has to be found too.
@@ -124,6 +145,8 @@ mod tests {
         let args = |id: Option<&str>| Init {
             profile: Profile::Minimal,
             id: id.map(str::to_owned),
+            from_tmux: false,
+            tmux_socket: None,
             dry_run: true,
             folder: PathBuf::from("."),
         };

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod attach;
 pub mod destroy;
 pub mod doctor;
+mod from_tmux;
 pub mod init;
 pub mod plan;
 pub mod power;
