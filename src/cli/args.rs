@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::apply::idle::RestartMode;
+use crate::diagnostic::Code;
+use crate::roster::schema;
 use crate::units::ManagerKind;
 
 /// Infrastructure-as-code for coding agents.
@@ -12,7 +15,14 @@ use crate::units::ManagerKind;
 /// One KDL file says who the agents are; `fleet plan` shows what would change on this machine and whose work it would
 /// interrupt; `fleet apply` makes it so.
 #[derive(Debug, Parser)]
-#[command(name = "fleet", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "fleet",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "`fleet help --all` lists the other commands, `fleet help COMMAND` explains one."
+)]
 pub struct Args {
     #[command(flatten)]
     pub global: Global,
@@ -49,6 +59,7 @@ pub enum Command {
     /// Open an agent's terminal. Ctrl-\ leaves; the agent goes on.
     Attach(Attach),
     /// Print what stands on an agent's screen.
+    #[command(hide = true)]
     Screen(Screen),
     /// Type a message into an agent and say what is known of its arrival.
     Send(Send),
@@ -62,6 +73,24 @@ pub enum Command {
     Doctor(Json),
     /// Stop the agents and remove everything fleet made for them.
     Destroy(Destroy),
+    /// Write what the roster is compiled to, without touching the machine.
+    #[command(hide = true)]
+    Render(Render),
+    /// Explain a code of a diagnostic, or a node of the roster language.
+    #[command(hide = true)]
+    Explain(Explain),
+    /// Print the roster language: its reference, or its schema as JSON.
+    #[command(hide = true)]
+    Schema(Schema),
+    /// Print the completions of a shell.
+    #[command(hide = true)]
+    Completions(Completions),
+    /// Print the manual page, or write all of them into a folder.
+    #[command(hide = true)]
+    Man(Man),
+    /// Explain a command.
+    #[command(hide = true)]
+    Help(Help),
     #[command(hide = true)]
     Down(Power),
     #[command(hide = true)]
@@ -301,6 +330,76 @@ pub struct Destroy {
     /// Remove fleet's files even where they were edited by hand.
     #[arg(long)]
     pub overwrite: bool,
+}
+
+/// Options of `render`.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(group = clap::ArgGroup::new("where").required(true))]
+pub struct Render {
+    /// Write every file into this folder; only those that differ are written.
+    #[arg(long, value_name = "FOLDER", group = "where")]
+    pub out: Option<PathBuf>,
+    /// Print the files of this agent.
+    #[arg(long, value_name = "AGENT", group = "where")]
+    pub stdout: Option<String>,
+    /// The service manager to render for.
+    #[arg(long, value_enum, default_value = "systemd")]
+    pub manager: Manager,
+    /// The version of systemd to render for. `apply` renders for the one it finds.
+    #[arg(long, value_name = "VERSION", default_value_t = 255)]
+    pub systemd: u32,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Explain {
+    /// A code, as in F0105, or a node, as in restart.
+    #[arg(value_name = "TOPIC", value_parser = topics(), hide_possible_values = true, ignore_case = true)]
+    pub topic: String,
+}
+
+/// What there is to explain: every code, and every node of the language.
+fn topics() -> clap::builder::PossibleValuesParser {
+    let codes = Code::ALL.iter().map(|code| code.number());
+    let mut nodes: Vec<_> = schema::specs().map(|spec| spec.name).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    let values = codes.chain(nodes).map(PossibleValue::new);
+    values.collect::<Vec<_>>().into()
+}
+
+/// Options of `schema`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Schema {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Completions {
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Options of `man`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Man {
+    /// Write fleet.1, a page for each command, and fleet.kdl.5 into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+/// Options of `help`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Help {
+    /// The command to explain.
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+    /// List every command.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Options of the scripted agent.

@@ -70,6 +70,12 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
         }
         Command::Doctor(args) => commands::doctor::run(ui, global, args),
         Command::Destroy(args) => commands::destroy::run(ui, global, args),
+        Command::Render(args) => commands::render::run(ui, global, args),
+        Command::Explain(args) => commands::explain::run(ui, args),
+        Command::Schema(args) => commands::schema::run(ui, args),
+        Command::Completions(args) => commands::manual::completions(ui, args),
+        Command::Man(args) => commands::manual::man(ui, args),
+        Command::Help(args) => commands::manual::help(ui, args),
         Command::Canary(args) => Ok(Exit::Other(crate::canary::run(&args.script))),
     }
 }

@@ -20,6 +20,12 @@ macro_rules! codes {
                 match self { $(Self::$name => $number,)* }
             }
 
+            /// The page that `fleet explain` shows: the meaning, a wrong example and a right one.
+            #[must_use]
+            pub fn page(self) -> &'static str {
+                match self { $(Self::$name => include_str!(concat!("../../docs/codes/", $number, ".md")),)* }
+            }
+
             /// What the code means, in a few words.
             #[must_use]
             pub fn title(self) -> &'static str {
@@ -61,13 +67,13 @@ codes! {
     UnknownAgent = "F0305", "an agent that is not declared";
     UnknownRole = "F0306", "a role that is not known";
     UnknownRuntime = "F0307", "a runtime that is not known";
-    Cycle = "F0308", "agents that wait for each other";
+    Cycle = "F0308", "a circle";
     NoRuntime = "F0309", "an agent without a runtime";
     LimiterNeverTrips = "F0310", "a restart limit that can never be reached";
     SecretLiteral = "F0311", "a secret written into the roster";
     SocketPath = "F0312", "a socket path longer than 107 bytes";
     RefusedVariable = "F0313", "an environment variable fleet does not set";
-    Capability = "F0314", "a role that may not do what the agent is for";
+    Capability = "F0314", "a role that does not fit what its agent is set up for";
     RuntimeLacks = "F0315", "something this runtime cannot be told";
     HostLimit = "F0316", "a limit above what this machine has";
     DuplicateRole = "F0317", "two roles of one name";
@@ -88,8 +94,8 @@ codes! {
     CannotFix = "F0332", "a reaction that sends work to someone who may not do it";
     NoSource = "F0333", "an event that nothing reports";
     Identity = "F0334", "a former name that is taken";
-    SharedBranch = "F0335", "two worktrees on one branch";
-    Envelope = "F0336", "an envelope that the fleet is already outside of";
+    SharedBranch = "F0335", "a branch that a worktree cannot have for itself";
+    Envelope = "F0336", "an envelope that does not fit the fleet";
     LayoutPane = "F0337", "a pane that nobody is in";
     /// F04: this machine.
     ProgramNotFound = "F0401", "the agent's program is not on its path";

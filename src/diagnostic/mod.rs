@@ -87,7 +87,9 @@ impl Sources {
         }
         let before = &text[..start];
         let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
+        let line_start = before.rsplit('\n').next().unwrap_or(before);
+        // The mark at a file's very beginning is no character that people see.
+        let column = line_start.trim_start_matches('\u{feff}').chars().count() + 1;
         (line, column)
     }
 
@@ -206,7 +208,10 @@ impl Diagnostics {
         let diagnostic = diagnostic.defused();
         let follow_on =
             diagnostic.labels.first().is_some_and(|main| self.spoiled.iter().any(|span| span.overlaps(&main.span)));
-        if !follow_on && !self.muted.contains(&diagnostic.code) && !self.found.contains(&diagnostic) {
+        // A near name is a slip, whatever else could not be read.
+        let slip = diagnostic.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+        let muted = self.muted.contains(&diagnostic.code) && !slip;
+        if !follow_on && !muted && !self.found.contains(&diagnostic) {
             self.found.push(diagnostic);
         }
     }

@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, NamedSource, SourceCode, SourceSpan,
+    SpanContents,
+};
 use serde::Serialize;
 
 use super::{Diagnostic, Severity, Sources, Span};
@@ -63,18 +66,77 @@ fn line_length(text: &str, label: &LabeledSpan) -> usize {
     before.len() - start + after.iter().position(is_break).unwrap_or(after.len())
 }
 
+/// A text whose columns count characters: miette's own count bytes, and editors do not.
+struct Excerpt {
+    text: NamedSource<String>,
+}
+
+struct Contents<'a> {
+    inner: Box<dyn SpanContents<'a> + 'a>,
+    column: usize,
+}
+
+impl SourceCode for Excerpt {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let inner = self.text.read_span(span, before, after)?;
+        let start = inner.span().offset();
+        let line = self.text.inner().get(start.saturating_sub(inner.column())..start);
+        // The mark at a file's very beginning is no character that people see.
+        let column = line.map_or(inner.column(), |line| line.trim_start_matches('\u{feff}').chars().count());
+        Ok(Box::new(Contents { inner, column }))
+    }
+}
+
+impl<'a> SpanContents<'a> for Contents<'a> {
+    fn data(&self) -> &'a [u8] {
+        self.inner.data()
+    }
+
+    fn span(&self) -> &SourceSpan {
+        self.inner.span()
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.inner.name()
+    }
+
+    fn line(&self) -> usize {
+        self.inner.line()
+    }
+
+    fn column(&self) -> usize {
+        self.column
+    }
+
+    fn line_count(&self) -> usize {
+        self.inner.line_count()
+    }
+}
+
 struct Report<'a> {
     diagnostic: &'a Diagnostic,
-    source: Option<NamedSource<String>>,
+    source: Option<Excerpt>,
     labels: Vec<LabeledSpan>,
     main: bool,
 }
 
 impl<'a> Report<'a> {
     fn new(diagnostic: &'a Diagnostic, sources: &Sources, file: Option<super::FileId>, main: bool) -> Self {
-        let labels = diagnostic.labels.iter().filter(|label| Some(label.span.file) == file).map(|label| {
+        let labels = diagnostic.labels.iter().enumerate().filter(|(_, label)| Some(label.span.file) == file);
+        let labels = labels.map(|(index, label)| {
             let Span { start, end, .. } = label.span;
-            LabeledSpan::new((!label.text.is_empty()).then(|| label.text.clone()), start, end - start)
+            let text = (!label.text.is_empty()).then(|| label.text.clone());
+            // The head of the excerpt names the main place, wherever the others stand.
+            if index == 0 {
+                LabeledSpan::new_primary_with_span(text, (start, end - start))
+            } else {
+                LabeledSpan::new(text, start, end - start)
+            }
         });
         let labels: Vec<_> = labels.collect();
         let long =
@@ -82,7 +144,8 @@ impl<'a> Report<'a> {
         if long {
             return Self { diagnostic, source: None, labels: Vec::new(), main };
         }
-        let source = file.map(|file| NamedSource::new(sources.name(file), sources.text(file).to_owned()));
+        let source =
+            file.map(|file| Excerpt { text: NamedSource::new(sources.name(file), sources.text(file).to_owned()) });
         Self { diagnostic, source, labels, main }
     }
 }

@@ -48,6 +48,13 @@ pub fn sentence<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + 
     text
 }
 
+/// `1 review`, `2 reviews`.
+#[must_use]
+pub fn count(number: impl Into<u64>, what: &str) -> String {
+    let number = number.into();
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// `a`, `b` and `c`.
 #[must_use]
 pub fn list<T: std::fmt::Display>(words: &[T]) -> String {

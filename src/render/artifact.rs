@@ -24,6 +24,8 @@ pub enum FileKind {
     Role,
     /// Read by the agent: its runtime's configuration.
     Runtime,
+    /// Read by tmux: the viewer's windows.
+    View,
 }
 
 /// One file, complete.

@@ -8,8 +8,10 @@ mod manifest;
 pub mod sink;
 mod template;
 pub mod unit;
+mod view;
 
 pub use artifact::{Artifact, FileKind, Owner};
+pub use view::view;
 
 use crate::ids::{Digest, UnitName};
 use crate::resolve::{Agent, Fleet};

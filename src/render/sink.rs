@@ -99,6 +99,20 @@ pub fn env_line(name: &str, value: &str) -> Marked {
     Marked::new(out)
 }
 
+/// A command of a file that tmux reads: every word in single quotes, which tmux takes as they are. A `#` would be expanded
+/// by some commands all the same (`#(…)` runs a program), so it is doubled; control characters have no business there.
+#[must_use]
+pub fn tmux_line(words: &[String]) -> Marked {
+    let quoted: Vec<_> = words
+        .iter()
+        .map(|word| {
+            let plain: String = word.chars().filter(|c| !c.is_control()).collect();
+            format!("'{}'", plain.replace('#', "##").replace('\'', "'\\''"))
+        })
+        .collect();
+    Marked::new(quoted.join(" "))
+}
+
 /// A duration: milliseconds as systemd writes them.
 #[must_use]
 pub fn duration(ms: u64) -> Marked {

@@ -15,6 +15,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
     ("agent.env", include_str!("../../templates/agent.env")),
     ("fleet.slice", include_str!("../../templates/fleet.slice")),
     ("fleet.target", include_str!("../../templates/fleet.target")),
+    ("view.tmux", include_str!("../../templates/view.tmux")),
 ];
 
 static TERA: LazyLock<Tera> = LazyLock::new(|| {
@@ -42,6 +43,14 @@ impl Values {
 
     /// Places a list that the template walks.
     pub fn list(mut self, name: &str, values: &[Marked]) -> Self {
+        self.0.insert(name, values);
+        self
+    }
+}
+
+impl Values {
+    /// Places a list of lists.
+    pub fn lists(mut self, name: &str, values: &[Vec<Marked>]) -> Self {
         self.0.insert(name, values);
         self
     }

@@ -267,7 +267,8 @@ pub(super) fn told<'a>(
     diagnostics: &mut Diagnostics,
 ) -> &'a [String] {
     if words.is_none() {
-        let message = format!("the runtime `{}` cannot be told a {what}", file.name);
+        let article = if what.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+        let message = format!("the runtime `{}` cannot be told {article} {what}", file.name);
         let diagnostic = Diagnostic::error(Code::RuntimeLacks, message).at(written.span, "here");
         diagnostics.report(diagnostic.help(format!("remove {what}=, or set it in the CLI's own configuration")));
     }

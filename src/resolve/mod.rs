@@ -9,11 +9,13 @@ mod models;
 mod roles;
 mod settings;
 mod variables;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub use model::{Agent, Fleet, HostFacts, Paths, place};
+pub use view::Window;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Sources, suggest};
 use crate::ids::{AgentName, RoleName, RuntimeName};
@@ -217,6 +219,7 @@ pub fn resolve(
         id,
         roster: inputs.roster.clone(),
         paths: context.paths,
+        windows: view::windows(roster, &members, &agents),
         agents,
         elsewhere,
         declared: declared(roster, inputs, sources),
@@ -288,6 +291,11 @@ fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostic
     let mut settings = settings::settle(context, node, part, diagnostics);
     let chosen = models::choose(context, part, diagnostics);
     let Some(runtime) = chosen.or_else(|| part.runtime.clone()) else {
+        let defaults = context.roster.nodes.iter().find(|node| node.spec.name == "defaults");
+        let misspelt = defaults.is_some_and(|defaults| defaults.meant.contains(&"runtime"));
+        if node.meant_runtime || misspelt {
+            return Vec::new();
+        }
         let known: Vec<_> = builtin::RUNTIMES.iter().map(|(name, _)| *name).collect();
         let message = format!("agent `{}` has no runtime", node.name.value);
         let diagnostic = Diagnostic::error(Code::NoRuntime, message).at(node.name.span, "incomplete");

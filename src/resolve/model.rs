@@ -86,6 +86,8 @@ pub struct Fleet {
     pub paths: Paths,
     /// In the order of the roster, groups spelt out.
     pub agents: Vec<Agent>,
+    /// The viewer's windows.
+    pub windows: Vec<super::Window>,
     /// Agents of other machines: listed, not applied.
     pub elsewhere: Vec<(AgentName, String)>,
     /// Whether the roster asks for growing restart delays by name.

@@ -54,5 +54,6 @@ fn lay(strong: &Node, weak: &Node) -> Node {
         arguments: if keep { weak.arguments.clone() } else { strong.arguments.clone() },
         properties,
         children: over(&strong.children, &weak.children),
+        meant: strong.meant.clone(),
     }
 }

@@ -131,6 +131,8 @@ pub struct AgentNode {
     pub after: Vec<Spanned<AgentName>>,
     pub was: Option<Spanned<AgentName>>,
     pub connector: Option<Spanned<ConnectorName>>,
+    /// A node inside is most likely a misspelt `runtime`, so none is missing.
+    pub meant_runtime: bool,
     /// How often an enhancer is told what went wrong, in milliseconds.
     pub digest_ms: Option<u64>,
     pub settings: Layer,

@@ -6,7 +6,7 @@ use super::defaults;
 use super::schema::{CONNECTOR_KINDS, NodeSpec, Scope, Status, nodes_in};
 
 /// Chapters, in order: title, scopes, text.
-pub(super) const CHAPTERS: &[(&str, &[Scope], &str)] = &[
+pub const CHAPTERS: &[(&str, &[Scope], &str)] = &[
     (
         "At the top of the roster",
         &[Scope::Top],
@@ -87,6 +87,45 @@ pub fn markdown() -> String {
                     kind.optional.join(", ")
                 );
             }
+        }
+    }
+    out
+}
+
+/// Every meaning of the node called `name`, for a terminal.
+#[must_use]
+pub fn explain(name: &str) -> String {
+    let mut out = String::new();
+    for spec in super::schema::specs().filter(|spec| spec.name == name) {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        let _ = writeln!(out, "{}\n    {}", spec.usage(), spec.doc);
+        let _ = writeln!(out, "    Stands {}.", spec.scope.place());
+        let rows: Vec<(String, String)> = spec
+            .arguments
+            .iter()
+            .map(|argument| (argument.name.trim_matches('"').to_owned(), argument.kind.describe()))
+            .chain(spec.properties.iter().map(|property| {
+                (format!("{}=", property.name), format!("{} ({})", property.doc, property.kind.describe()))
+            }))
+            .collect();
+        let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        for (name, what) in rows {
+            let _ = writeln!(out, "    {name:width$}  {what}");
+        }
+        if let Some(default) = default_of(spec) {
+            let _ = writeln!(out, "    Default: {default}");
+        }
+        match spec.status {
+            Status::Works => {}
+            Status::Declared => out.push_str("    Checked; nothing acts on it yet.\n"),
+            Status::Preview => {
+                out.push_str("    A preview: checked, nothing acts on it yet, and it may still change.\n");
+            }
+        }
+        if !spec.effect.word().is_empty() {
+            let _ = writeln!(out, "    A change of it, on a running agent: {}.", spec.effect.word());
         }
     }
     out

@@ -8,7 +8,9 @@
 mod builtins;
 mod compile;
 mod corpus;
+mod examples;
 mod expand;
+mod explain;
 mod parser;
 mod reference;
 mod role_files;

@@ -3,7 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod bench;
+#[path = "../cases/examples.rs"]
+mod examples;
+mod explained;
 mod from_tmux;
+mod generated;
 mod init;
 mod mistakes;
 mod plan;

@@ -78,9 +78,9 @@ fn review(
     let agents: usize = of_role.iter().map(|member| member.instances.len()).sum();
     let needed = usize::try_from(count).unwrap_or(usize::MAX).saturating_add(usize::from(codes));
     if agents < needed {
-        let why = if codes { ", and one of them may be the author, who never counts" } else { "" };
-        let message =
-            format!("this asks for {count} reviews, but there are {agents} agents of role `{}`{why}", role.value);
+        let why = if codes { "; one of them may be the author, who never counts" } else { "" };
+        let (asked, there) = (suggest::count(count, "review"), suggest::count(agents as u64, "agent"));
+        let message = format!("this asks for {asked}, and the fleet has {there} of role `{}`{why}", role.value);
         let help = format!("give the fleet {needed} of them (`count={needed}`), or ask for fewer");
         diagnostics.report(error(message, help).at(span, "this review"));
     }

@@ -10,7 +10,7 @@ mod values;
 use super::document::RawNode;
 use super::model::Spanned;
 use super::schema::{self, Argument, NodeSpec, Scope};
-use crate::diagnostic::suggest::{did_you_mean, list};
+use crate::diagnostic::suggest::{did_you_mean, list, nearest};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
 use crate::ids::{AgentName, FleetId, RoleName, RuntimeName};
 use crate::manifest::SecretSource;
@@ -24,6 +24,8 @@ pub struct Node {
     pub arguments: Vec<Spanned<Value>>,
     pub properties: BTreeMap<&'static str, Spanned<Value>>,
     pub children: Vec<Node>,
+    /// What unknown nodes inside were most likely meant to be: those are not missing.
+    pub meant: Vec<&'static str>,
 }
 
 /// A value of a type that the schema asked for.
@@ -46,10 +48,16 @@ pub enum Value {
 
 /// Checks `raw` nodes that stand in `scopes`.
 pub fn check(raw: &[RawNode], scopes: &[Scope], diagnostics: &mut Diagnostics) -> Vec<Node> {
+    inside(raw, scopes, diagnostics).0
+}
+
+/// The nodes, and what the unknown ones were meant to be.
+fn inside(raw: &[RawNode], scopes: &[Scope], diagnostics: &mut Diagnostics) -> (Vec<Node>, Vec<&'static str>) {
     let mut nodes: Vec<Node> = Vec::new();
+    let mut meant = Vec::new();
     for found in raw {
         let Some(spec) = schema::find(scopes, &found.name) else {
-            unknown(found, scopes, diagnostics);
+            meant.extend(unknown(found, scopes, diagnostics));
             continue;
         };
         let twin = nodes.iter().find(|node| !spec.repeats && node.spec.name == spec.name);
@@ -63,10 +71,11 @@ pub fn check(raw: &[RawNode], scopes: &[Scope], diagnostics: &mut Diagnostics) -
             nodes.push(node);
         }
     }
-    nodes
+    (nodes, meant)
 }
 
-fn unknown(found: &RawNode, scopes: &[Scope], diagnostics: &mut Diagnostics) {
+/// Reports a node that does not stand here, and returns the one that was most likely meant.
+fn unknown(found: &RawNode, scopes: &[Scope], diagnostics: &mut Diagnostics) -> Option<&'static str> {
     let known: Vec<_> = schema::nodes_in(scopes).map(|spec| spec.name).collect();
     let message = format!("there is no node `{}` here", found.name);
     let mut elsewhere: Vec<_> =
@@ -80,24 +89,25 @@ fn unknown(found: &RawNode, scopes: &[Scope], diagnostics: &mut Diagnostics) {
         }
     };
     diagnostics.report(Diagnostic::error(Code::UnknownNode, message).at(found.span, "unknown").help(help));
+    nearest(&found.name, known)
 }
 
 fn one(found: &RawNode, spec: &'static NodeSpec, diagnostics: &mut Diagnostics) -> Node {
     let arguments = arguments(found, spec, diagnostics);
     let properties = properties(found, spec, diagnostics);
-    let children = match (&found.children, spec.children) {
-        (None, _) => Vec::new(),
+    let (children, meant) = match (&found.children, spec.children) {
+        (None, _) => Default::default(),
         (Some(children), []) => {
             if let Some(first) = children.first() {
                 let message = format!("`{}` has nothing inside", spec.name);
                 let diagnostic = Diagnostic::error(Code::UnexpectedChildren, message).at(first.span, "not expected");
                 diagnostics.report(diagnostic.help(format!("write `{}`", spec.usage())));
             }
-            Vec::new()
+            Default::default()
         }
-        (Some(children), scopes) => check(children, scopes, diagnostics),
+        (Some(children), scopes) => inside(children, scopes, diagnostics),
     };
-    Node { spec, span: found.span, arguments, properties, children }
+    Node { spec, span: found.span, arguments, properties, children, meant }
 }
 
 fn arguments(found: &RawNode, spec: &'static NodeSpec, diagnostics: &mut Diagnostics) -> Vec<Spanned<Value>> {

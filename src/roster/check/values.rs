@@ -103,6 +103,12 @@ fn of_text(text: &str, kind: Kind) -> Result<Value, Problem> {
         Kind::Word(words) if words.contains(&text) => Ok(keep()),
         Kind::Word(words) => {
             let near = nearest(text, words.iter().copied()).map(|near| format!("did you mean \"{near}\"?"));
+            // A long list is no message; it is what to do next.
+            if words.len() > 8 {
+                let message =
+                    format!("`{}` is none of the {} words that can stand here", text.escape_debug(), words.len());
+                return Err(Problem::Value(message, near.or_else(|| Some(format!("there is {}", list(words))))));
+            }
             Err(Problem::Value(format!("`{text}` is not {}", kind.describe()), near))
         }
     }

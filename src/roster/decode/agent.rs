@@ -10,7 +10,7 @@ use crate::roster::model::{AgentNode, Spanned};
 pub(super) fn agent(node: &Node, kind: AgentKind, diagnostics: &mut Diagnostics) -> Option<AgentNode> {
     let settings = layer(&node.children, diagnostics);
     let role = node.child("role").and_then(|role| role_name(role.arguments.first()));
-    if kind == AgentKind::Agent && node.child("role").is_none() {
+    if kind == AgentKind::Agent && node.child("role").is_none() && !node.meant.contains(&"role") {
         let message = "this agent has no role";
         let help = "add `role \"NAME\"` inside its braces; a role says what the agent may do";
         diagnostics.report(Diagnostic::error(Code::MissingChild, message).at(node.span, "incomplete").help(help));
@@ -26,6 +26,7 @@ pub(super) fn agent(node: &Node, kind: AgentKind, diagnostics: &mut Diagnostics)
         host: node.property_text("host"),
         role,
         after: after.unwrap_or_default(),
+        meant_runtime: node.meant.contains(&"runtime"),
         was: node.child("was").and_then(|was| agent_name(was.arguments.first()?)),
         connector: node.child("connector").and_then(|connector| {
             let name = connector.text(0)?;

@@ -8,6 +8,15 @@ pub(super) fn is_quote(c: char) -> bool {
     matches!(c, '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}' | '\u{ab}' | '\u{bb}')
 }
 
+/// Whether `close` ends what `open` began: single quotes inside double ones are apostrophes.
+fn closes(open: char, close: char) -> bool {
+    match open {
+        '\u{2018}' | '\u{2019}' => matches!(close, '\u{2018}' | '\u{2019}'),
+        '\u{ab}' | '\u{bb}' => matches!(close, '\u{ab}' | '\u{bb}'),
+        _ => matches!(close, '\u{201c}' | '\u{201d}' | '"'),
+    }
+}
+
 impl Scanner<'_> {
     /// A bracket, which no roster has. `[section]` at the beginning of a line is TOML's.
     #[expect(clippy::unnecessary_box_returns, reason = "the error type of the scan is boxed")]
@@ -28,7 +37,7 @@ impl Scanner<'_> {
         let open = self.rest().chars().next().unwrap_or_default();
         let inside = start + open.len_utf8();
         let line = self.text[inside..].split('\n').next().unwrap_or_default();
-        let close = line.char_indices().find(|(_, c)| is_quote(*c) || *c == '"');
+        let close = line.char_indices().find(|(_, c)| closes(open, *c));
         let message = format!("`{open}` is a typographic quote");
         let help = "write the straight quote `\"`";
         let Some((offset, closing)) = close else {

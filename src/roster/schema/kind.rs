@@ -106,6 +106,7 @@ impl Kind {
             Self::Url => "an address in quotes that starts with https:// or http://".to_owned(),
             Self::Listen => "an address and a port in quotes, as in \"127.0.0.1:8080\"".to_owned(),
             Self::Title => "a title in quotes, one line without `#`".to_owned(),
+            Self::Word([only]) => format!("\"{only}\""),
             Self::Word(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", quoted.join(", "))

@@ -3,6 +3,7 @@
 //! Decoding checks, nearest names and the written reference are made from it. A name that is not here does not exist.
 //! The rows are in `rows/`, a file for each part of the language.
 
+pub mod export;
 mod kind;
 mod rows;
 

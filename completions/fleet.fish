@@ -1,0 +1,169 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_fleet_global_optspecs
+    string join \n f/file= fleet= h/help V/version
+end
+
+function __fish_fleet_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_fleet_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_fleet_using_subcommand
+    set -l cmd (__fish_fleet_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c fleet -n "__fish_fleet_needs_command" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_needs_command" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fleet -n "__fish_fleet_needs_command" -s V -l version -d 'Print version'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "down" -d 'Options of `start`, `stop` and `restart`'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "canary" -d 'Options of the scripted agent'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "init" -d 'Write a small commented fleet.kdl with the agent CLIs found on this machine'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "validate" -d 'Check the roster: every mistake in one run'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "plan" -d 'Show what `apply` would change, why, and whose work it would interrupt'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "apply" -d 'Make the machine match the roster'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "status" -d 'Show what every agent does right now'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "attach" -d 'Open an agent\'s terminal. Ctrl-\\ leaves; the agent goes on'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "screen" -d 'Print what stands on an agent\'s screen'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "send" -d 'Type a message into an agent and say what is known of its arrival'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "start" -d 'Start agents, and keep them started'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "stop" -d 'Stop agents, and keep them stopped'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "restart" -d 'Stop agents and start them again'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "doctor" -d 'Check what fleet needs of this machine'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "destroy" -d 'Stop the agents and remove everything fleet made for them'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "render" -d 'Write what the roster is compiled to, without touching the machine'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "explain" -d 'Explain a code of a diagnostic, or a node of the roster language'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "schema" -d 'Print the roster language: its reference, or its schema as JSON'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "completions" -d 'Print the completions of a shell'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "help" -d 'Explain a command'
+complete -c fleet -n "__fish_fleet_using_subcommand down" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand down" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand down" -l all -d 'Every agent of the fleet'
+complete -c fleet -n "__fish_fleet_using_subcommand down" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand down" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand canary" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand canary" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand canary" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand init" -l profile -d 'What the roster starts from' -r -f -a "minimal\t'One agent, nothing else'
+local-canary\t'Scripted agents: no model, no network'
+general\t'An orchestrator, an enhancer and a generalist'
+coding\t'An orchestrator, an enhancer, two coders and a reviewer'
+research\t'An orchestrator, an enhancer, two researchers, an analyst, a planner and a generalist'
+hybrid\t'Coding and research side by side'"
+complete -c fleet -n "__fish_fleet_using_subcommand init" -l id -d 'The fleet\'s id; else made from the folder\'s name' -r
+complete -c fleet -n "__fish_fleet_using_subcommand init" -l tmux-socket -d 'The tmux server\'s socket; else that of $TMUX, else the default one' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand init" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand init" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand init" -l from-tmux -d 'Make one agent of every pane of your tmux in which a known agent CLI runs. Starts and stops nothing'
+complete -c fleet -n "__fish_fleet_using_subcommand init" -l dry-run -d 'Print the roster instead of writing it'
+complete -c fleet -n "__fish_fleet_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fleet -n "__fish_fleet_using_subcommand validate" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand validate" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand validate" -l json -d 'Print JSON, one object a line'
+complete -c fleet -n "__fish_fleet_using_subcommand validate" -l deny-warnings -d 'Exit with 1 when there are warnings'
+complete -c fleet -n "__fish_fleet_using_subcommand validate" -l expand -d 'Print the flat roster: includes taken in, settings merged, the origin of every value'
+complete -c fleet -n "__fish_fleet_using_subcommand validate" -l list-files -d 'Print every file that was looked for, found or not, one a line'
+complete -c fleet -n "__fish_fleet_using_subcommand validate" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l manager -d 'The service manager; else the one the fleet was applied with, else systemd where it answers' -r -f -a "systemd\t'The systemd user manager'
+local\t'Detached processes, for hosts without a user manager'"
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l move-roster -d 'Accept that the fleet is now described by this roster and no longer by the one it was applied from'
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l json -d 'Print JSON, one object a line'
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l detailed-exitcode -d 'Exit with 2 when there are changes'
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l manager -d 'The service manager; else the one the fleet was applied with, else systemd where it answers' -r -f -a "systemd\t'The systemd user manager'
+local\t'Detached processes, for hosts without a user manager'"
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l restart -d 'When to restart running agents whose settings changed' -r -f -a "idle\t'As soon as the agent is idle; what is not idle in time stays pending'
+now\t'At once'
+never\t'Not in this run: all stay pending'"
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l wait -d 'Longest wait for an agent to be idle, in seconds' -r
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l move-roster -d 'Accept that the fleet is now described by this roster and no longer by the one it was applied from'
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l json -d 'Print JSON, one object a line'
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -s y -l yes -d 'Agree to what the plan interrupts or removes'
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l overwrite -d 'Replace files of fleet\'s that were edited by hand'
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l allow-mass-remove -d 'Agree to the removal of more than half of the agents'
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fleet -n "__fish_fleet_using_subcommand status" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand status" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand status" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand status" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand attach" -l detach-key -d 'The key that leaves, as in ctrl-o. Pressed twice it reaches the agent' -r
+complete -c fleet -n "__fish_fleet_using_subcommand attach" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand attach" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand attach" -l watch -d 'Only look: nothing typed reaches the agent'
+complete -c fleet -n "__fish_fleet_using_subcommand attach" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand screen" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand screen" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand screen" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand screen" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand send" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand send" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand send" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand send" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand start" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand start" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand start" -l all -d 'Every agent of the fleet'
+complete -c fleet -n "__fish_fleet_using_subcommand start" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand start" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand stop" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand stop" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand stop" -l all -d 'Every agent of the fleet'
+complete -c fleet -n "__fish_fleet_using_subcommand stop" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand restart" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand restart" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand restart" -l all -d 'Every agent of the fleet'
+complete -c fleet -n "__fish_fleet_using_subcommand restart" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand restart" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand doctor" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand doctor" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand destroy" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand destroy" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand destroy" -s y -l yes -d 'Agree without being asked'
+complete -c fleet -n "__fish_fleet_using_subcommand destroy" -l keep-logs -d 'Leave the agents\' logs'
+complete -c fleet -n "__fish_fleet_using_subcommand destroy" -l overwrite -d 'Remove fleet\'s files even where they were edited by hand'
+complete -c fleet -n "__fish_fleet_using_subcommand destroy" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand render" -l out -d 'Write every file into this folder; only those that differ are written' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand render" -l stdout -d 'Print the files of this agent' -r
+complete -c fleet -n "__fish_fleet_using_subcommand render" -l manager -d 'The service manager to render for' -r -f -a "systemd\t'The systemd user manager'
+local\t'Detached processes, for hosts without a user manager'"
+complete -c fleet -n "__fish_fleet_using_subcommand render" -l systemd -d 'The version of systemd to render for. `apply` renders for the one it finds' -r
+complete -c fleet -n "__fish_fleet_using_subcommand render" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand render" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fleet -n "__fish_fleet_using_subcommand explain" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand explain" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand schema" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand schema" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand schema" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand schema" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand completions" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand completions" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand man" -l out -d 'Write fleet.1, a page for each command, and fleet.kdl.5 into this folder' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand man" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand man" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand man" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand help" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand help" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand help" -l all -d 'List every command'
+complete -c fleet -n "__fish_fleet_using_subcommand help" -s h -l help -d 'Print help'

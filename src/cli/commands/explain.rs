@@ -1,0 +1,40 @@
+//! `fleet explain`.
+
+use crate::cli::args::Explain;
+use crate::cli::error::{CliError, Exit};
+use crate::cli::ui::Ui;
+use crate::diagnostic::Code;
+use crate::plan::show::Paint;
+use crate::roster::reference;
+
+#[expect(clippy::unnecessary_wraps, reason = "every command has this shape")]
+pub fn run(ui: &Ui, args: &Explain) -> Result<Exit, CliError> {
+    let code = Code::ALL.iter().find(|code| code.number().eq_ignore_ascii_case(&args.topic));
+    ui.out(&match code {
+        Some(code) => page(code.page(), ui.paint()),
+        None => reference::explain(&args.topic.to_lowercase()),
+    });
+    Ok(Exit::Ok)
+}
+
+/// A page as a terminal shows it: headings stand out, examples are indented instead of fenced.
+fn page(text: &str, paint: Paint) -> String {
+    let mut out = String::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if let Some(info) = line.strip_prefix("```") {
+            fenced = !fenced;
+            let file = info.split(' ').find_map(|word| word.strip_prefix("file="));
+            if let Some(file) = file.filter(|_| fenced) {
+                out.push_str(&format!("  {file}:\n"));
+            }
+        } else if fenced {
+            out.push_str(&format!("    {line}\n"));
+        } else if let Some(heading) = line.strip_prefix("## ").or_else(|| line.strip_prefix("# ")) {
+            out.push_str(&format!("{}\n", paint.bold(heading)));
+        } else {
+            out.push_str(&format!("{line}\n"));
+        }
+    }
+    out
+}
