@@ -17,6 +17,7 @@ pub mod reference;
 pub mod scan;
 pub mod schema;
 pub mod secrets;
+pub mod syntax;
 
 use std::path::PathBuf;
 
