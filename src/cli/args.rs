@@ -48,6 +48,9 @@ pub enum Command {
     Init(Init),
     /// Check the roster: every mistake in one run.
     Validate(Validate),
+    /// Format the roster in place: one layout for all, with comments kept.
+    #[command(hide = true)]
+    Fmt(Fmt),
     /// Show what `apply` would change, why, and whose work it would interrupt.
     Plan(Plan),
     /// Make the machine match the roster.
@@ -178,6 +181,20 @@ pub struct Validate {
     /// Print every file that was looked for, found or not, one a line.
     #[arg(long, conflicts_with_all = ["expand", "json"])]
     pub list_files: bool,
+}
+
+/// Options of `fmt`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Fmt {
+    /// Files; `-` is standard input, to standard output. Else the roster.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; name the files that are not formatted, and exit with 1 if there are any.
+    #[arg(long)]
+    pub check: bool,
+    /// Write nothing; print what would change.
+    #[arg(long)]
+    pub diff: bool,
 }
 
 /// The service manager.

@@ -49,15 +49,19 @@ pub fn find(global: &Global) -> Result<Option<PathBuf>, CliError> {
     Ok(here.ancestors().map(|folder| folder.join(ROSTER)).find(|path| path.is_file()))
 }
 
-/// Loads the roster of this run.
-pub fn load(global: &Global, facts: &HostFacts) -> Result<Loaded, CliError> {
-    let path = find(global)?.ok_or_else(|| {
+/// The same, where there must be one.
+pub fn locate(global: &Global) -> Result<PathBuf, CliError> {
+    find(global)?.ok_or_else(|| {
         CliError::failed(
             format!("there is no {ROSTER} here or in a folder above"),
             "`fleet init` writes one; or name it with --file PATH",
         )
-    })?;
-    load_path(&path, facts)
+    })
+}
+
+/// Loads the roster of this run.
+pub fn load(global: &Global, facts: &HostFacts) -> Result<Loaded, CliError> {
+    load_path(&locate(global)?, facts)
 }
 
 /// Loads the roster at `path`, shown under the name of its file.

@@ -55,6 +55,7 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
         }
         Command::Init(args) => commands::init::run(ui, args),
         Command::Validate(args) => commands::validate::run(ui, global, args),
+        Command::Fmt(args) => commands::fmt::run(ui, global, args),
         Command::Plan(args) => commands::plan::run(ui, global, args),
         Command::Apply(args) => commands::apply::run(ui, global, args),
         Command::Status(args) => commands::status::run(ui, global, args),

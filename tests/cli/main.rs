@@ -8,6 +8,7 @@ mod examples;
 mod explained;
 mod from_tmux;
 mod generated;
+mod fmt;
 mod init;
 mod mistakes;
 mod plan;

@@ -13,7 +13,7 @@ fn help_lists_what_works() {
 fn every_command_explains_itself() {
     let bench = Bench::new();
     for command in [
-        "init", "validate", "plan", "apply", "status", "attach", "screen", "send", "start", "stop", "restart",
+        "init", "validate", "fmt", "plan", "apply", "status", "attach", "screen", "send", "start", "stop", "restart",
         "doctor", "destroy",
     ] {
         let said = bench.run(&[command, "--help"]);

@@ -6,6 +6,7 @@ pub mod destroy;
 pub mod doctor;
 pub mod explain;
 mod from_tmux;
+pub mod fmt;
 pub mod init;
 pub mod manual;
 pub mod plan;
