@@ -101,6 +101,8 @@ fn what_is_disabled_stays_disabled() {
     becomes("a /- b /-  c=1 d /- { e; } { f }", "a /-b /-c=1 d /-{ e } { f }\n");
     becomes("a /-\n // why\n b c", "a \\    // why\n    /-b c\n");
     becomes("a /- /-b c d", "a /-b /-c d\n");
+    becomes("a {} /-b", "a {}\n/-b\n");
+    becomes("/-a {} /-b\nc", "/-a {}\n/-b\nc\n");
     becomes("a { b } /- {\n c\n}", "a { b } /-{\n    c\n}\n");
 }
 
