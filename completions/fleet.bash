@@ -40,6 +40,9 @@ _fleet() {
             fleet,explain)
                 cmd="fleet__subcmd__explain"
                 ;;
+            fleet,fmt)
+                cmd="fleet__subcmd__fmt"
+                ;;
             fleet,help)
                 cmd="fleet__subcmd__help"
                 ;;
@@ -86,7 +89,7 @@ _fleet() {
 
     case "${cmd}" in
         fleet)
-            opts="-f -h -V --file --fleet --help --version down canary init validate plan apply status attach screen send start stop restart doctor destroy render explain schema completions man help"
+            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply status attach screen send start stop restart doctor destroy render explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -311,6 +314,32 @@ _fleet() {
             ;;
         fleet__subcmd__explain)
             opts="-f -h --file --fleet --help F0101 F0102 F0103 F0104 F0105 F0106 F0107 F0108 F0201 F0202 F0203 F0204 F0205 F0206 F0207 F0208 F0209 F0210 F0211 F0213 F0214 F0301 F0302 F0303 F0304 F0305 F0306 F0307 F0308 F0309 F0310 F0311 F0312 F0313 F0314 F0315 F0316 F0317 F0318 F0319 F0320 F0321 F0322 F0323 F0324 F0325 F0326 F0327 F0328 F0329 F0330 F0331 F0332 F0333 F0334 F0335 F0336 F0337 F0401 F0402 F0403 F0404 after agent all allow any app-token approval args argv ask autostart beat busy busy-input channel chat check child ci comment compose connector cooldown defaults description dialog die digest dir effort enhancer env escalate exit fatal file first-run fleet floor forge gate hang heartbeat home homeserver hooks idle ignore include input interrupt label layout lifecycle limit limits log may mcp merge minimum model models nick notify on orchestrator pane path permissions placeholder poll print program prompt quiet quit ready repeat require restart resume retries review role roles room route run runtime sandbox script scrollback secret send server session settle spend spin stall start stop-timeout tested to token topic trust url use user wait was webhook when window workspace worktree"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fleet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fleet__subcmd__fmt)
+            opts="-f -h --check --diff --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -32,6 +32,7 @@ complete -c fleet -n "__fish_fleet_needs_command" -f -a "down" -d 'Options of `s
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "canary" -d 'Options of the scripted agent'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "init" -d 'Write a small commented fleet.kdl with the agent CLIs found on this machine'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "validate" -d 'Check the roster: every mistake in one run'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "fmt" -d 'Format the roster in place: one layout for all, with comments kept'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "plan" -d 'Show what `apply` would change, why, and whose work it would interrupt'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "apply" -d 'Make the machine match the roster'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "status" -d 'Show what every agent does right now'
@@ -77,6 +78,11 @@ complete -c fleet -n "__fish_fleet_using_subcommand validate" -l deny-warnings -
 complete -c fleet -n "__fish_fleet_using_subcommand validate" -l expand -d 'Print the flat roster: includes taken in, settings merged, the origin of every value'
 complete -c fleet -n "__fish_fleet_using_subcommand validate" -l list-files -d 'Print every file that was looked for, found or not, one a line'
 complete -c fleet -n "__fish_fleet_using_subcommand validate" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand fmt" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand fmt" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand fmt" -l check -d 'Write nothing; name the files that are not formatted, and exit with 1 if there are any'
+complete -c fleet -n "__fish_fleet_using_subcommand fmt" -l diff -d 'Write nothing; print what would change'
+complete -c fleet -n "__fish_fleet_using_subcommand fmt" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l manager -d 'The service manager; else the one the fleet was applied with, else systemd where it answers' -r -f -a "systemd\t'The systemd user manager'
 local\t'Detached processes, for hosts without a user manager'"
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F

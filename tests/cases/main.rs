@@ -8,10 +8,10 @@
 mod builtins;
 mod compile;
 mod corpus;
+mod edit;
 mod examples;
 mod expand;
 mod explain;
-mod edit;
 mod format;
 mod parser;
 mod reference;

@@ -72,3 +72,27 @@ fn stray_closers_do_not_reach_the_parser() {
     assert!(compiled.fleet.is_none());
     assert_eq!(compiled.diagnostics.sorted().len(), 1, "{}", compiled.text());
 }
+
+/// What `kdl` takes for the end of a line ends it for the scan too: otherwise braces hide behind a comment from the limit
+/// on depth, and overflow the parser's stack.
+#[test]
+fn no_line_end_hides_braces() {
+    for end in ["\r", "\n", "\r\n", "\u{85}", "\u{b}", "\u{c}", "\u{2028}", "\u{2029}"] {
+        for opening in [format!("// x{end}"), format!("a \\ // x{end}"), format!("a \"x{end}")] {
+            let text = format!("{opening}{}", "a {".repeat(50_000));
+            assert!(compile(&text).fleet.is_none(), "{opening:?}");
+        }
+    }
+    let text = format!("a \"\"\"{}\"\"\"\n", "{".repeat(50_000));
+    assert!(compile(&text).text().contains("F0104"));
+}
+
+#[test]
+fn long_runs_of_one_character_take_no_time() {
+    for piece in ["#", "\\", "/", "-", "\"", "'", ":", "=", ",", ";", "\u{201c}", "#!", "/-", "a=", "r#"] {
+        let text = format!("a {}", piece.repeat(200_000 / piece.len()));
+        let begun = std::time::Instant::now();
+        assert!(compile(&text).fleet.is_none());
+        assert!(begun.elapsed().as_secs() < 20, "{piece:?} takes {:?}", begun.elapsed());
+    }
+}

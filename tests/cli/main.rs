@@ -6,9 +6,9 @@ mod bench;
 #[path = "../cases/examples.rs"]
 mod examples;
 mod explained;
+mod fmt;
 mod from_tmux;
 mod generated;
-mod fmt;
 mod init;
 mod mistakes;
 mod plan;

@@ -8,12 +8,15 @@
 mod foreign;
 mod slips;
 
+use super::syntax::lexer::is_newline;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 
 /// Longest roster, in bytes. About 1,000 agents written out; `count` is for more.
 pub const MAX_BYTES: usize = 512 * 1024;
 /// Deepest nesting of braces.
 pub const MAX_DEPTH: usize = 64;
+/// Most `#` before a raw string.
+const MAX_HASHES: usize = 64;
 /// Deepest nesting of block comments, and longest run of `/-`.
 pub const MAX_COMMENT_DEPTH: usize = 16;
 
@@ -67,7 +70,7 @@ pub fn scan(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<S
         breaks: Vec::new(),
         fixes: Vec::new(),
         at_node: true,
-        continues: false,
+        joined: Joined::No,
     };
     if let Err(stop) = scanner.run(diagnostics) {
         diagnostics.report(*stop);
@@ -109,8 +112,17 @@ struct Scanner<'a> {
     fixes: Vec<Fix>,
     /// The next word is the name of a node.
     at_node: bool,
-    /// A `\` joins the next line to this one.
-    continues: bool,
+    joined: Joined,
+}
+
+/// What makes the next line part of this node.
+#[derive(Clone, Copy, PartialEq)]
+enum Joined {
+    No,
+    /// A `\`: the next line.
+    Line,
+    /// A `/-`: whatever it disables, on whichever line.
+    Slashdash,
 }
 
 impl Scanner<'_> {
@@ -124,6 +136,20 @@ impl Scanner<'_> {
 
     fn fix(&mut self, start: usize, end: usize, text: impl Into<String>) {
         self.fixes.push(Fix { start, end, text: text.into() });
+    }
+
+    /// A value begins: the node has its name.
+    fn begin_value(&mut self) {
+        self.at_node = false;
+        self.joined = Joined::No;
+    }
+
+    fn end_node(&mut self) {
+        self.at_node = true;
+        self.joined = Joined::No;
+        if self.open.is_empty() {
+            self.breaks.push(self.at);
+        }
     }
 
     fn run(&mut self, diagnostics: &mut Diagnostics) -> Result<(), Stop> {
@@ -141,6 +167,7 @@ impl Scanner<'_> {
                 '/' if self.rest().starts_with("/*") => self.block_comment()?,
                 '/' if self.rest().starts_with("/-") => {
                     self.at += 2;
+                    self.joined = Joined::Slashdash;
                     slashdashes += 1;
                     if slashdashes > MAX_COMMENT_DEPTH {
                         let message = format!("more than {MAX_COMMENT_DEPTH} `/-` in a row");
@@ -148,11 +175,11 @@ impl Scanner<'_> {
                     }
                 }
                 '"' => {
-                    self.at_node = false;
+                    self.begin_value();
                     self.string(0)?;
                 }
                 '#' if self.raw_string_hashes().is_some() => {
-                    self.at_node = false;
+                    self.begin_value();
                     let hashes = self.raw_string_hashes().unwrap_or(1);
                     self.at += hashes;
                     self.string(hashes)?;
@@ -163,6 +190,7 @@ impl Scanner<'_> {
                     self.open.push(start);
                     self.at += 1;
                     self.at_node = true;
+                    self.joined = Joined::No;
                     if self.open.len() > MAX_DEPTH {
                         let message = format!("braces are nested more than {MAX_DEPTH} deep");
                         let help = "no roster needs more than a few levels";
@@ -182,18 +210,19 @@ impl Scanner<'_> {
                 _ if slips::is_quote(c) => self.typographic(diagnostics)?,
                 _ if is_word(c) || c == '/' => self.word(diagnostics),
                 '\\' => {
-                    self.continues = true;
+                    self.joined = Joined::Line;
                     self.at += 1;
                 }
-                '\n' | ';' => {
+                ';' => {
                     self.at += 1;
-                    if self.continues && c == '\n' {
-                        self.continues = false;
-                    } else {
-                        self.at_node = true;
-                        if self.open.is_empty() {
-                            self.breaks.push(self.at);
-                        }
+                    self.end_node();
+                }
+                _ if is_newline(c) => {
+                    self.at += if self.rest().starts_with("\r\n") { 2 } else { c.len_utf8() };
+                    match self.joined {
+                        Joined::No => self.end_node(),
+                        Joined::Line => self.joined = Joined::No,
+                        Joined::Slashdash => {}
                     }
                 }
                 _ => self.at += c.len_utf8(),
@@ -215,7 +244,7 @@ impl Scanner<'_> {
     }
 
     fn line_comment(&mut self) {
-        self.at += self.rest().find('\n').unwrap_or(self.rest().len());
+        self.at += self.rest().find(is_newline).unwrap_or(self.rest().len());
     }
 
     fn block_comment(&mut self) -> Result<(), Stop> {
@@ -249,9 +278,9 @@ impl Scanner<'_> {
         }
     }
 
-    /// The number of `#` before a quote, when a raw string starts here.
+    /// The number of `#` before a quote, when a raw string starts here. Nobody writes more than a few.
     fn raw_string_hashes(&self) -> Option<usize> {
-        let hashes = self.rest().bytes().take_while(|byte| *byte == b'#').count();
+        let hashes = self.rest().bytes().take(MAX_HASHES + 1).take_while(|byte| *byte == b'#').count();
         (hashes > 0 && self.rest().as_bytes().get(hashes) == Some(&b'"')).then_some(hashes)
     }
 
@@ -261,6 +290,11 @@ impl Scanner<'_> {
         let multi_line = self.rest().starts_with("\"\"\"");
         let end = format!("{}{}", if multi_line { "\"\"\"" } else { "\"" }, "#".repeat(hashes));
         self.at += if multi_line { 3 } else { 1 };
+        if multi_line && !self.rest().starts_with(is_newline) {
+            let message = "`\"\"\"` begins a text of several lines, and this one begins on the same line".to_owned();
+            let help = "break the line after `\"\"\"`, or write one `\"` for a text of one line";
+            return Err(self.stop(Code::Syntax, start, 3, message, help));
+        }
         while let Some(c) = self.rest().chars().next() {
             if self.rest().starts_with(&end) {
                 self.at += end.len();
@@ -276,7 +310,7 @@ impl Scanner<'_> {
                         self.at += self.rest().len() - self.rest().trim_start().len();
                     }
                 }
-                '\n' if !multi_line => break,
+                _ if !multi_line && is_newline(c) => break,
                 _ => self.at += c.len_utf8(),
             }
         }

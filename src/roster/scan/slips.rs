@@ -52,7 +52,7 @@ impl Scanner<'_> {
         }
         self.masks.push(Mask::Text(start, end));
         self.at = end;
-        self.at_node = false;
+        self.begin_value();
         Ok(())
     }
 
@@ -70,7 +70,8 @@ impl Scanner<'_> {
             self.at += 1;
             return;
         }
-        let named = std::mem::replace(&mut self.at_node, false);
+        let named = self.at_node;
+        self.begin_value();
         let word = &self.text[start..self.at];
         if word == "r" && self.rest().starts_with(['"', '#']) && self.old_raw_string(start, diagnostics) {
             return;
