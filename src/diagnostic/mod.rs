@@ -193,6 +193,9 @@ fn shorten(message: &str) -> String {
     }
 }
 
+/// Findings kept of one run. A text with more is not a roster, and comparing each with all takes its time.
+const MOST_FINDINGS: usize = 1_000;
+
 /// Collects findings. Reporting never stops the reporter.
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
@@ -205,6 +208,9 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Adds a finding, its texts defused, unless its main place was already reported as spoiled: that would be a follow-on error.
     pub fn report(&mut self, diagnostic: Diagnostic) {
+        if self.found.len() >= MOST_FINDINGS {
+            return;
+        }
         let diagnostic = diagnostic.defused();
         let follow_on =
             diagnostic.labels.first().is_some_and(|main| self.spoiled.iter().any(|span| span.overlaps(&main.span)));
@@ -220,7 +226,9 @@ impl Diagnostics {
     pub fn report_and_spoil(&mut self, diagnostic: Diagnostic) {
         let main = diagnostic.labels.first().map(|label| label.span);
         self.report(diagnostic);
-        self.spoiled.extend(main);
+        if self.spoiled.len() < MOST_FINDINGS {
+            self.spoiled.extend(main);
+        }
     }
 
     /// Drops later findings of these kinds: something could not be read, and they would follow from that.

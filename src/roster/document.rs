@@ -3,13 +3,14 @@
 use kdl::{KdlDocument, KdlNode, KdlValue};
 
 use super::scan;
+use super::syntax::faults::{self, Fault};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 
 /// Stack of the parsing thread. `kdl` descends by recursion; [`scan`] bounds the depth, this leaves room for it.
 const PARSER_STACK: usize = 64 * 1024 * 1024;
 
-/// Nodes of one file whose syntax is complained about.
-const MAX_SYNTAX_ERRORS: usize = 20;
+/// Mistakes of one file's syntax that are reported.
+const MAX_FAULTS: usize = 50;
 
 /// A parsed text.
 #[derive(Debug, Clone)]
@@ -71,14 +72,26 @@ pub fn parse(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<
     let scanned = scan::scan(text, file, diagnostics)?;
     let text = scanned.text.as_str();
     let end = Span { file, start: text.trim_end().len().saturating_sub(1), end: text.trim_end().len() };
-    // Only a balanced text gets here; the thread's stack holds the deepest one the scan lets through.
+    let faults = faults::faults(text);
+    for fault in faults.iter().take(MAX_FAULTS) {
+        let span = Span { file, start: fault.span.start, end: fault.span.end };
+        let diagnostic = Diagnostic::error(Code::Syntax, fault.message.clone()).at(span, "here");
+        diagnostics.report_and_spoil(diagnostic.help(fault.help.clone()));
+    }
+    // The thread's stack holds the deepest text that the scan lets through.
     let parsed = std::thread::scope(|scope| {
         std::thread::Builder::new()
             .stack_size(PARSER_STACK)
             .spawn_scoped(scope, || {
-                KdlDocument::parse_v2(text)
-                    .map(|document| nodes(&document, file, 0))
-                    .map_err(|_| by_node(text, &scanned.breaks, file))
+                if faults.is_empty() {
+                    KdlDocument::parse_v2(text)
+                        .map(|document| nodes(&document, file, 0))
+                        .map_err(|_| by_node(text, &scanned.breaks, &[], file))
+                } else if faults.len() < faults::MOST {
+                    Err(by_node(text, &scanned.breaks, &faults, file))
+                } else {
+                    Err((Vec::new(), Vec::new()))
+                }
             })
             .map(std::thread::ScopedJoinHandle::join)
     });
@@ -99,38 +112,43 @@ pub fn parse(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<
     }
 }
 
-/// Reads each top-level node by itself, so that a mistake in one does not hide those of the others.
-fn by_node(text: &str, breaks: &[usize], file: FileId) -> (Vec<RawNode>, Vec<Diagnostic>) {
+/// Reads each top-level node without a fault by itself, so that a mistake in one does not hide those of the others.
+fn by_node(text: &str, breaks: &[usize], faults: &[Fault], file: FileId) -> (Vec<RawNode>, Vec<Diagnostic>) {
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     let mut start = 0;
     for end in breaks.iter().copied().chain([text.len()]) {
-        match KdlDocument::parse_v2(&text[start..end]) {
-            Ok(document) => found.extend(nodes(&document, file, start)),
-            Err(error) => errors.extend(syntax_errors(&error, text, start, file)),
+        let part = &text[start..end];
+        let faulty =
+            faults.iter().any(|fault| fault.span.start < end && start < fault.span.end.max(fault.span.start + 1));
+        if !faulty && !part.trim_matches(|c: char| c.is_whitespace() || c == ';').is_empty() {
+            match KdlDocument::parse_v2(part) {
+                Ok(document) => found.extend(nodes(&document, file, start)),
+                Err(error) => errors.extend(syntax_error(&error, text, start, file)),
+            }
         }
         start = end;
+        if errors.len() >= MAX_FAULTS {
+            break;
+        }
     }
     // The whole text did not parse, whatever its parts did.
-    if errors.is_empty() {
+    if errors.is_empty() && faults.is_empty() {
         let place = Span { file, start: 0, end: 0 };
-        errors.push(Diagnostic::error(Code::Syntax, "this is not KDL").at(place, "here"));
+        let help = "reduce the file until it parses, to find the place";
+        errors.push(Diagnostic::error(Code::Syntax, "this is not KDL").at(place, "here").help(help));
     }
-    errors.truncate(MAX_SYNTAX_ERRORS);
     (found, errors)
 }
 
 /// What the parser says of one node. After its first words, most follow from the ones before.
-fn syntax_errors(error: &kdl::KdlError, text: &str, base: usize, file: FileId) -> Vec<Diagnostic> {
-    let first = error.diagnostics.first().into_iter();
-    let made = first.map(|found| {
-        let start = (base + found.span.offset()).min(text.len());
-        let span = Span { file, start, end: (start + found.span.len()).min(text.len()) };
-        let message = found.message.clone().unwrap_or_else(|| "this is not KDL".to_owned());
-        let label = found.label.clone().unwrap_or_else(|| "here".to_owned());
-        let diagnostic = Diagnostic::error(Code::Syntax, message.trim_end_matches('.')).at(span, label);
-        diagnostic.maybe_help(found.help.clone())
-    });
-    made.collect()
+fn syntax_error(error: &kdl::KdlError, text: &str, base: usize, file: FileId) -> Option<Diagnostic> {
+    let found = error.diagnostics.first()?;
+    let start = (base + found.span.offset()).min(text.len());
+    let span = Span { file, start, end: (start + found.span.len()).min(text.len()) };
+    let message = found.message.clone().unwrap_or_else(|| "this is not KDL".to_owned());
+    let label = found.label.clone().unwrap_or_else(|| "here".to_owned());
+    let diagnostic = Diagnostic::error(Code::Syntax, message.trim_end_matches('.')).at(span, label);
+    Some(diagnostic.maybe_help(found.help.clone()))
 }
 
 fn nodes(document: &KdlDocument, file: FileId, base: usize) -> Vec<RawNode> {

@@ -12,6 +12,7 @@ mod edit;
 mod examples;
 mod expand;
 mod explain;
+mod faults;
 mod format;
 mod parser;
 mod reference;

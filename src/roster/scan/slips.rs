@@ -2,6 +2,7 @@
 
 use super::{Mask, Scanner, Stop, is_word};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::roster::syntax::faults::is_number;
 
 /// Quotes that word processors put in.
 pub(super) fn is_quote(c: char) -> bool {
@@ -159,13 +160,4 @@ fn slip(word: &str) -> Option<Slip> {
         return Some(Slip { message: format!("`{word}` is not a number"), help, fix });
     }
     None
-}
-
-fn is_number(digits: &str) -> bool {
-    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
-        if let Some(rest) = digits.strip_prefix(prefix) {
-            return !rest.is_empty() && rest.chars().all(|c| c == '_' || c.is_digit(radix));
-        }
-    }
-    digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '_' | '.' | 'e' | 'E' | '+' | '-'))
 }

@@ -8,6 +8,7 @@
 //! panics nor loops, and says so ([`tree::Tree::sound`]).
 
 pub mod edit;
+pub mod faults;
 pub mod format;
 pub mod lexer;
 pub mod tree;
