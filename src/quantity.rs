@@ -35,6 +35,35 @@ pub fn duration(text: &str) -> Result<u64, String> {
     Ok(total)
 }
 
+/// The duration that a text like `10min` or `1 h` was most likely meant to be.
+#[must_use]
+pub fn meant_duration(text: &str) -> Option<String> {
+    let (number, unit) = split_unit(text)?;
+    let unit = match unit.as_str() {
+        "ms" | "msec" | "millis" | "milliseconds" => "ms",
+        "s" | "sec" | "secs" | "second" | "seconds" => "s",
+        "m" | "min" | "mins" | "minute" | "minutes" => "m",
+        "h" | "hr" | "hrs" | "hour" | "hours" => "h",
+        "d" | "day" | "days" => "d",
+        _ => return None,
+    };
+    Some(format!("{number}{unit}"))
+}
+
+/// The size that a text like `4GB` or `512 mib` was most likely meant to be.
+#[must_use]
+pub fn meant_size(text: &str) -> Option<String> {
+    let (number, unit) = split_unit(text)?;
+    let unit = unit.trim_end_matches('b').trim_end_matches('i');
+    matches!(unit, "k" | "m" | "g" | "t").then(|| format!("{number}{}", unit.to_uppercase()))
+}
+
+fn split_unit(text: &str) -> Option<(u64, String)> {
+    let compact: String = text.split_whitespace().collect::<String>().to_lowercase();
+    let digits = compact.len() - compact.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    Some((compact[..digits].parse().ok()?, compact[digits..].to_owned()))
+}
+
 /// Writes milliseconds as [`duration`] reads them, largest unit first.
 #[must_use]
 pub fn show_duration(ms: u64) -> String {
@@ -127,6 +156,16 @@ mod tests {
         assert!(size("99999999999T").is_err());
         assert_eq!(show_size(6 << 30), "6G");
         assert_eq!(show_size(1500), "1500");
+    }
+
+    #[test]
+    fn other_spellings_are_understood() {
+        assert_eq!(meant_duration("10min").as_deref(), Some("10m"));
+        assert_eq!(meant_duration("1 h").as_deref(), Some("1h"));
+        assert_eq!(meant_duration("soon"), None);
+        assert_eq!(meant_size("4GB").as_deref(), Some("4G"));
+        assert_eq!(meant_size("512 MiB").as_deref(), Some("512M"));
+        assert_eq!(meant_size("a lot"), None);
     }
 
     #[test]

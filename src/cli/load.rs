@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::Global;
 use super::error::CliError;
-use crate::diagnostic::{Diagnostics, FileId, Sources};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Sources, Span};
 use crate::ids::FleetId;
 use crate::resolve::{self, Fleet, HostFacts, Inputs, builtin};
 use crate::roster::decode::role_file;
@@ -88,7 +88,7 @@ pub fn load_as(path: &Path, shown: String, facts: &HostFacts) -> Result<Loaded, 
         return Err(cannot("it is not a plain file".to_owned()));
     }
     if metadata.len() > scan::MAX_BYTES as u64 {
-        return Err(too_large(&path.display().to_string(), metadata.len()));
+        return Ok(too_large(shown, metadata.len(), canonical));
     }
     let bytes = std::fs::read(&canonical).map_err(|error| cannot(error.to_string()))?;
     let text = String::from_utf8(bytes)
@@ -103,7 +103,7 @@ pub fn load_stdin(facts: &HostFacts) -> Result<Loaded, CliError> {
     let limit = scan::MAX_BYTES as u64;
     io::stdin().lock().take(limit + 1).read_to_end(&mut bytes).map_err(|error| cannot(error.to_string()))?;
     if bytes.len() as u64 > limit {
-        return Err(too_large("on standard input", bytes.len() as u64));
+        return Ok(too_large("<stdin>".to_owned(), bytes.len() as u64, PathBuf::from("<stdin>")));
     }
     let text = String::from_utf8(bytes)
         .map_err(|error| cannot(format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to() + 1)))?;
@@ -113,9 +113,17 @@ pub fn load_stdin(facts: &HostFacts) -> Result<Loaded, CliError> {
     Ok(load_text(text, "<stdin>".to_owned(), folder.join("<stdin>"), facts))
 }
 
-fn too_large(which: &str, size: u64) -> CliError {
-    let message = format!("the roster {which} has at least {size} bytes; the limit is {} (F0101)", scan::MAX_BYTES);
-    CliError::failed(message, "use `count=` for agents that are alike, and `defaults` and `role` for shared settings")
+/// A roster that is not even read.
+fn too_large(shown: String, size: u64, identity: PathBuf) -> Loaded {
+    let mut sources = Sources::default();
+    let file = sources.add(shown, "");
+    let mut diagnostics = Diagnostics::default();
+    let message = format!("the roster is at least {size} bytes long; the limit is {}", scan::MAX_BYTES);
+    let help = "use `count=` for agents that are alike, and `defaults` and `role` for shared settings";
+    let diagnostic = Diagnostic::error(Code::TooLarge, message).at(Span { file, start: 0, end: 0 }, "");
+    diagnostics.report(diagnostic.help(help));
+    let (inputs, touched) = (Inputs::default(), vec![identity]);
+    Loaded { sources, diagnostics, text: String::new(), id: None, roster: None, inputs, fleet: None, touched }
 }
 
 /// Loads `text`, which stands at `identity`.
@@ -162,7 +170,7 @@ fn include(
     let identity = match place.canonicalize() {
         Ok(identity) => identity,
         Err(error) => {
-            let what = format!("{}: {error}", shown(&place));
+            let what = format!("{}: {}", shown(&place), why(&error));
             touched.push(place);
             let absent = error.kind() == io::ErrorKind::NotFound;
             return Err(if absent { Trouble::Absent(what) } else { Trouble::Unreadable(what) });
@@ -228,10 +236,16 @@ fn text_of(
     builtin::find(table, name).map(|text| (format!("built-in {relative}"), text.to_owned()))
 }
 
+/// Why, without the number that only a programmer reads.
+fn why(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 fn read(path: &Path) -> Result<String, String> {
-    let metadata = path.metadata().map_err(|error| format!("{}: {error}", path.display()))?;
+    let metadata = path.metadata().map_err(|error| format!("{}: {}", path.display(), why(&error)))?;
     if !metadata.is_file() || metadata.len() > FILE_CAP {
         return Err(format!("{} is not a plain file of at most {FILE_CAP} bytes", path.display()));
     }
-    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {}", path.display(), why(&error)))
 }

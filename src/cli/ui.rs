@@ -143,7 +143,10 @@ impl Ui {
             let _ = writeln!(stderr, "… and {} more (`fleet validate --json` prints all)", found.len() - MOST);
         }
         if let Some(line) = tally(&found) {
-            let _ = writeln!(stderr, "{line}");
+            let codes: std::collections::BTreeSet<_> =
+                found.iter().map(|diagnostic| diagnostic.code.number()).collect();
+            let example = codes.first().copied().unwrap_or_default();
+            let _ = writeln!(stderr, "{line}. `fleet explain {example}` explains a code.");
         }
     }
 

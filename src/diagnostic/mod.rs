@@ -73,7 +73,7 @@ impl Sources {
     /// Overwrites whatever could command a terminal, so that excerpts of somebody else's roster are only text.
     pub fn defuse(&mut self) {
         for (_, text) in &mut self.files {
-            *text = defused(text);
+            *text = defused(&text.replace("\r\n", " \n"));
         }
     }
 
@@ -162,6 +162,11 @@ impl Diagnostic {
         self
     }
 
+    /// Whether the two say the same of the same place.
+    fn says(&self, other: &Self) -> bool {
+        (self.code, &self.message, self.labels.first()) == (other.code, &other.message, other.labels.first())
+    }
+
     /// Adds a place.
     #[must_use]
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
@@ -217,7 +222,7 @@ impl Diagnostics {
         // A near name is a slip, whatever else could not be read.
         let slip = diagnostic.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
         let muted = self.muted.contains(&diagnostic.code) && !slip;
-        if !follow_on && !muted && !self.found.contains(&diagnostic) {
+        if !follow_on && !muted && !self.found.iter().any(|known| known.says(&diagnostic)) {
             self.found.push(diagnostic);
         }
     }

@@ -208,6 +208,20 @@ pub struct Json<'a> {
     /// From 1, in characters.
     pub column: Option<usize>,
     pub help: Option<&'a str>,
+    /// Where the main place ends.
+    pub end_line: Option<usize>,
+    pub end_column: Option<usize>,
+    /// The other places, with their words.
+    pub related: Vec<Related<'a>>,
+}
+
+/// Another place of a finding.
+#[derive(Debug, Serialize)]
+pub struct Related<'a> {
+    pub file: &'a str,
+    pub line: usize,
+    pub column: usize,
+    pub message: &'a str,
 }
 
 /// One finding as data.
@@ -215,6 +229,7 @@ pub struct Json<'a> {
 pub fn json<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Json<'a> {
     let main = diagnostic.labels.first().map(|label| label.span);
     let position = main.map(|span| sources.position(span));
+    let end = main.map(|span| sources.position(Span { start: span.end, ..span }));
     Json {
         code: diagnostic.code.number(),
         severity: match diagnostic.severity {
@@ -226,5 +241,16 @@ pub fn json<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Json<'a> {
         line: position.map(|(line, _)| line),
         column: position.map(|(_, column)| column),
         help: diagnostic.help.as_deref(),
+        end_line: end.map(|(line, _)| line),
+        end_column: end.map(|(_, column)| column),
+        related: diagnostic
+            .labels
+            .iter()
+            .skip(1)
+            .map(|label| {
+                let (line, column) = sources.position(label.span);
+                Related { file: sources.name(label.span.file), line, column, message: &label.text }
+            })
+            .collect(),
     }
 }

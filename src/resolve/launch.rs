@@ -12,10 +12,6 @@ use crate::roster::model::{RuntimePart, SettingsPart, Spanned};
 /// The runtime whose program is fleet itself.
 const CANARY: &str = "canary";
 
-/// What a runtime file may fill in.
-const PLACEHOLDERS: &[&str] =
-    &["model", "effort", "role-file", "role-text", "prompt", "session", "home", "dir", "files"];
-
 /// How an agent is started.
 pub(super) struct Launch {
     pub argv: Vec<String>,
@@ -76,27 +72,9 @@ pub(super) fn runtimes(
             let diagnostic = Diagnostic::error(Code::BadRuntimeFile, message).at(runtime.span, "here");
             diagnostics.report(diagnostic.help("give both one name"));
         }
-        unknown_placeholders(&runtime, diagnostics);
         found.insert(name.clone(), runtime);
     }
     found
-}
-
-fn unknown_placeholders(runtime: &RuntimeFile, diagnostics: &mut Diagnostics) {
-    let lists = [Some(&runtime.args), runtime.model.as_ref(), runtime.effort.as_ref(), runtime.role.as_ref()];
-    let words = lists.into_iter().flatten().flatten().chain(&runtime.prompt).chain(&runtime.trust);
-    for word in words.chain(runtime.permissions.iter().flat_map(|(_, words)| words)) {
-        for (at, _) in word.match_indices('{') {
-            let Some(name) = word[at + 1..].split_once('}').map(|(name, _)| name) else { continue };
-            let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-            if is_name && !PLACEHOLDERS.contains(&name) {
-                let message = format!("`{{{name}}}` is not a placeholder");
-                let known: Vec<_> = PLACEHOLDERS.iter().map(|name| format!("{{{name}}}")).collect();
-                let diagnostic = Diagnostic::error(Code::BadRuntimeFile, message).at(runtime.span, "in this runtime");
-                diagnostics.report(diagnostic.help(format!("there is {}", known.join(" "))));
-            }
-        }
-    }
 }
 
 /// The runtime file of that name.
@@ -138,15 +116,19 @@ pub(super) fn launch(
     values.extend(runtime.effort.as_ref().map(|effort| ("effort", effort.value.clone())));
     let expand = Expand { values };
     let mut argv = program(context, &folder, runtime, file, diagnostics)?;
+    let remove = |what: &str| match runtime.name.value.as_str() {
+        CANARY => format!("remove {what}=: it runs no model"),
+        _ => format!("remove {what}=, or set it in the CLI's own configuration"),
+    };
     let mut add = |words: &[String]| argv.extend(words.iter().map(|word| expand.fill(word)));
     add(&file.args);
     add(&file.trust);
     add(permission_words(part, file, diagnostics));
     if let Some(model) = &runtime.model {
-        add(told(file.model.as_deref(), "model", model, file, diagnostics));
+        add(told(file.model.as_deref(), "model", model, file, &remove("model"), diagnostics));
     }
     if let Some(effort) = &runtime.effort {
-        add(told(file.effort.as_deref(), "effort", effort, file, diagnostics));
+        add(told(file.effort.as_deref(), "effort", effort, file, &remove("effort"), diagnostics));
     }
     if let Some(text) = role_text {
         let words = file.role.as_deref().unwrap_or_default();
@@ -264,13 +246,14 @@ pub(super) fn told<'a>(
     what: &str,
     written: &Spanned<String>,
     file: &RuntimeFile,
+    help: &str,
     diagnostics: &mut Diagnostics,
 ) -> &'a [String] {
     if words.is_none() {
         let article = if what.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
         let message = format!("the runtime `{}` cannot be told {article} {what}", file.name);
         let diagnostic = Diagnostic::error(Code::RuntimeLacks, message).at(written.span, "here");
-        diagnostics.report(diagnostic.help(format!("remove {what}=, or set it in the CLI's own configuration")));
+        diagnostics.report(diagnostic.help(help));
     }
     words.unwrap_or_default()
 }

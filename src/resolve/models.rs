@@ -57,9 +57,10 @@ fn start(link: &Use, own: Option<&RuntimePart>) -> Option<RuntimePart> {
 fn check(context: &Context<'_>, link: &Use, own: Option<&RuntimePart>, diagnostics: &mut Diagnostics) {
     let Some(started) = start(link, own) else { return };
     let Some(file) = launch::known_runtime(context, &started.name, diagnostics) else { return };
-    launch::told(file.model.as_deref(), "model", &link.model, file, diagnostics);
+    let help = "name a runtime that can with `runtime=`, or take this model out of the chain";
+    launch::told(file.model.as_deref(), "model", &link.model, file, help, diagnostics);
     if let Some(effort) = &link.effort {
-        launch::told(file.effort.as_deref(), "effort", effort, file, diagnostics);
+        launch::told(file.effort.as_deref(), "effort", effort, file, "remove `effort=`", diagnostics);
     }
 }
 

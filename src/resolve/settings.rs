@@ -115,11 +115,21 @@ fn check_restart(restart: &RestartPolicy, part: &SettingsPart, node: &AgentNode,
     }
 }
 
+/// A size as people say it.
+fn about(bytes: u64) -> String {
+    let tenths = (bytes * 10) >> 30;
+    match (tenths / 10, tenths % 10) {
+        (0, _) => show_size(bytes >> 20 << 20),
+        (whole, 0) => format!("{whole} GB"),
+        (whole, part) => format!("{whole}.{part} GB"),
+    }
+}
+
 fn check_limits(context: &Context<'_>, part: &SettingsPart, diagnostics: &mut Diagnostics) {
     if let (Some(memory), Some(total)) = (&part.limits.memory, context.facts.memory)
         && memory.value > total
     {
-        let message = format!("the limit is above this machine's {} of memory", show_size(total >> 20 << 20));
+        let message = format!("the limit is above this machine's {} of memory", about(total));
         let diagnostic = Diagnostic::warning(Code::HostLimit, message).at(memory.span, "never reached here");
         diagnostics.report(diagnostic.help("lower memory= if the limit shall hold on this machine"));
     }

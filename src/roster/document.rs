@@ -70,6 +70,16 @@ impl RawValue {
 /// Parses `text`, reporting what is wrong with it. `None` when nothing can be said about its nodes.
 pub fn parse(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<Document> {
     let scanned = scan::scan(text, file, diagnostics)?;
+    scanned_document(&scanned, file, diagnostics)
+}
+
+/// Parses a text of which only a part is KDL, the rest blanked out.
+pub fn parse_part(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<Document> {
+    let scanned = scan::scan_part(text, file, diagnostics)?;
+    scanned_document(&scanned, file, diagnostics)
+}
+
+fn scanned_document(scanned: &scan::Scanned, file: FileId, diagnostics: &mut Diagnostics) -> Option<Document> {
     let text = scanned.text.as_str();
     let end = Span { file, start: text.trim_end().len().saturating_sub(1), end: text.trim_end().len() };
     let faults = faults::faults(text);

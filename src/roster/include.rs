@@ -5,7 +5,6 @@
 use std::path::PathBuf;
 
 use super::check::{self, Node, Value};
-use super::schema::Scope;
 use super::{document, scan, secrets};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Sources, Span};
 
@@ -55,6 +54,8 @@ pub struct Gathered {
     pub end: Span,
     /// Every node of every file could be read.
     pub complete: bool,
+    /// What unknown top-level nodes were most likely meant to be.
+    pub meant: Vec<&'static str>,
 }
 
 struct Gatherer<'a, 'r> {
@@ -67,6 +68,7 @@ struct Gatherer<'a, 'r> {
     open: Vec<PathBuf>,
     bytes: usize,
     complete: bool,
+    meant: Vec<&'static str>,
 }
 
 /// Reads `root`, whose canonical path is `identity`, and everything it includes. `None` when the root is not a document.
@@ -80,9 +82,9 @@ pub fn gather(
     let bytes = sources.text(root).len();
     let open = vec![identity.clone()];
     let seen = vec![(identity, None)];
-    let mut gatherer = Gatherer { sources, diagnostics, read, seen, open, bytes, complete: true };
+    let mut gatherer = Gatherer { sources, diagnostics, read, seen, open, bytes, complete: true, meant: Vec::new() };
     let (nodes, end) = gatherer.file(root)?;
-    Some(Gathered { nodes, end, complete: gatherer.complete })
+    Some(Gathered { nodes, end, complete: gatherer.complete, meant: gatherer.meant })
 }
 
 impl Gatherer<'_, '_> {
@@ -93,7 +95,8 @@ impl Gatherer<'_, '_> {
             return None;
         };
         self.complete &= document.complete;
-        let checked = check::check(&document.nodes, &[Scope::Top], self.diagnostics);
+        let (checked, meant) = check::check_top(&document.nodes, self.diagnostics);
+        self.meant.extend(meant);
         let mut nodes: Vec<Node> = Vec::with_capacity(checked.len());
         for node in checked {
             let taken = if node.spec.name == "include" { self.include(&node, file) } else { vec![node] };

@@ -58,5 +58,21 @@ pub fn read(
     if !gathered.complete {
         diagnostics.mute(FOLLOWS);
     }
+    let meant = |name| gathered.meant.contains(&name);
+    let is_agent = |name: &str| matches!(name, "orchestrator" | "enhancer" | "agent");
+    let none = !gathered.nodes.iter().any(|node| is_agent(node.spec.name));
+    if meant("orchestrator") || meant("enhancer") || (meant("agent") && none) {
+        diagnostics.mute(&[Code::Floor]);
+    }
+    if gathered.meant.iter().any(|name| is_agent(name)) {
+        diagnostics.mute(&[Code::UnknownAgent]);
+    }
+    if meant("fleet") {
+        diagnostics.mute(&[Code::NoFleet]);
+    }
+    // Nothing at all is one mistake, not two.
+    if gathered.nodes.is_empty() && gathered.complete {
+        diagnostics.mute(&[Code::Floor]);
+    }
     Some(decode::roster(&gathered.nodes, root, gathered.end, diagnostics))
 }

@@ -89,7 +89,9 @@ fn no_line_end_hides_braces() {
 
 #[test]
 fn long_runs_of_one_character_take_no_time() {
-    for piece in ["#", "\\", "/", "-", "\"", "'", ":", "=", ",", ";", "\u{201c}", "#!", "/-", "a=", "r#"] {
+    for piece in
+        ["#", "\\", "/", "-", "\"", "'", ":", "=", ",", ";", "\u{201c}", "\u{201c}\u{201d}", "#!", "/-", "a=", "r#"]
+    {
         let text = format!("a {}", piece.repeat(200_000 / piece.len()));
         let begun = std::time::Instant::now();
         assert!(compile(&text).fleet.is_none());

@@ -46,12 +46,12 @@ fn review(
     let Some(first) = of_role.first() else {
         let known: Vec<String> = super::roles::known(context);
         let message = format!("no agent has the role `{}`, so this review is never given", role.value);
-        let help = if known.iter().any(|known| known == role.value.as_str()) {
-            format!("add an agent: `agent \"reviewer\" {{ role \"{}\" }}`", role.value)
+        let given = members.iter().filter_map(|member| Some(member.role.name.as_ref()?.as_str()));
+        let names: Vec<&str> = known.iter().map(String::as_str).chain(given).collect();
+        let help = if names.contains(&role.value.as_str()) {
+            format!("add an agent that has it: `agent \"reviewer\" {{ role \"{}\"; … }}`", role.value)
         } else {
-            let given: Vec<_> =
-                members.iter().filter_map(|member| Some(member.role.name.as_ref()?.as_str())).collect();
-            suggest::did_you_mean(role.value.as_str(), given).unwrap_or_default()
+            suggest::did_you_mean(role.value.as_str(), names).unwrap_or_default()
         };
         diagnostics.report(error(message, help));
         return;
@@ -92,6 +92,10 @@ fn approval(context: &Context<'_>, by: &Spanned<String>, diagnostics: &mut Diagn
     }
     let connector = context.roster.connectors.iter().find(|found| found.name.value.as_str() == by.value);
     let (message, help) = match connector {
+        None if by.value == super::usage::MESSAGES => (
+            "`messages` is a list of fleet's own, and nobody can approve through it".to_owned(),
+            "write `by=\"human\"`, or name a connector with `allow … may=\"approve\"`".to_owned(),
+        ),
         None => {
             let known = context.roster.connectors.iter().map(|found| found.name.value.as_str()).chain(["human"]);
             let help = suggest::did_you_mean(&by.value, known.collect::<Vec<_>>()).unwrap_or_default();

@@ -87,12 +87,12 @@ fn target(
     if !known {
         let message = format!("there is nobody called `{}` to address", to.value);
         let connectors = context.roster.connectors.iter().map(|found| found.name.value.as_str());
-        let all: Vec<&str> = names
-            .keys()
-            .map(crate::ids::AgentName::as_str)
-            .chain(connectors)
-            .chain(TARGET_WORDS.iter().copied())
-            .collect();
+        let words = TARGET_WORDS.iter().copied().filter(|word| match *word {
+            "orchestrator" => kind(AgentKind::Orchestrator),
+            "enhancer" => kind(AgentKind::Enhancer),
+            _ => true,
+        });
+        let all: Vec<&str> = names.keys().map(crate::ids::AgentName::as_str).chain(connectors).chain(words).collect();
         let help = suggest::did_you_mean(&to.value, all);
         diagnostics.report(Diagnostic::error(Code::UnknownTarget, message).at(to.span, "unknown").maybe_help(help));
     }

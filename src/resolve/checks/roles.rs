@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Context, builtin};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
+use crate::ids::RoleName;
 
 /// Roles declared twice, or built on roles that are not there or on themselves.
 pub(in crate::resolve) fn declared(context: &Context<'_>, diagnostics: &mut Diagnostics) {
     let mut seen: BTreeMap<_, _> = BTreeMap::new();
+    let mut circles: BTreeSet<&RoleName> = BTreeSet::new();
     for role in &context.roster.roles {
         if let Some(first) = seen.insert(&role.name.value, role.name.span) {
             let message = format!("two roles are called `{}`", role.name.value);
@@ -27,6 +29,11 @@ pub(in crate::resolve) fn declared(context: &Context<'_>, diagnostics: &mut Diag
         let mut next = Some(&base.value);
         while let Some(name) = next {
             if !chain.insert(name) {
+                // Once for a circle, whoever is in it.
+                if chain.iter().any(|member| circles.contains(*member)) {
+                    break;
+                }
+                circles.extend(&chain);
                 let message = format!("the role `{}` extends itself", role.name.value);
                 let diagnostic = Diagnostic::error(Code::Cycle, message).at(base.span, "the circle closes here");
                 diagnostics.report(diagnostic.help("take one `extends=` out"));

@@ -6,7 +6,7 @@ use crate::roster::model::Spanned;
 use crate::roster::preview::{Action, Condition, Gate};
 
 /// The connector that is always there.
-const MESSAGES: &str = "messages";
+pub(super) const MESSAGES: &str = "messages";
 
 /// Whether there is a connector of this name.
 pub(super) fn is_connector(context: &Context<'_>, name: &str) -> bool {
@@ -39,8 +39,11 @@ pub(super) fn connector(context: &Context<'_>, name: &str, span: Span, diagnosti
     }
     let known = context.roster.connectors.iter().map(|found| found.name.value.as_str()).chain([MESSAGES]);
     let message = format!("there is no connector `{name}`");
-    let help = suggest::did_you_mean(name, known.collect::<Vec<_>>());
-    diagnostics.report(Diagnostic::error(Code::UnknownConnector, message).at(span, "unknown").maybe_help(help));
+    let help = match suggest::nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("declare it: `connector \"{name}\" kind=\"…\" {{ … }}`; `messages` is always there"),
+    };
+    diagnostics.report(Diagnostic::error(Code::UnknownConnector, message).at(span, "unknown").help(help));
 }
 
 /// Connectors and gates that nothing names.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 mod values;
 
-use super::document::RawNode;
+use super::document::{RawNode, RawValue};
 use super::model::Spanned;
 use super::schema::{self, Argument, NodeSpec, Scope};
 use crate::diagnostic::suggest::{did_you_mean, list, nearest};
@@ -51,6 +51,11 @@ pub fn check(raw: &[RawNode], scopes: &[Scope], diagnostics: &mut Diagnostics) -
     inside(raw, scopes, diagnostics).0
 }
 
+/// Checks the top-level nodes of a roster. Also returns what the unknown ones were most likely meant to be.
+pub fn check_top(raw: &[RawNode], diagnostics: &mut Diagnostics) -> (Vec<Node>, Vec<&'static str>) {
+    inside(raw, &[Scope::Top], diagnostics)
+}
+
 /// The nodes, and what the unknown ones were meant to be.
 fn inside(raw: &[RawNode], scopes: &[Scope], diagnostics: &mut Diagnostics) -> (Vec<Node>, Vec<&'static str>) {
     let mut nodes: Vec<Node> = Vec::new();
@@ -66,12 +71,21 @@ fn inside(raw: &[RawNode], scopes: &[Scope], diagnostics: &mut Diagnostics) -> (
             let diagnostic = diagnostic.at(found.span, "again here").at(first.span, "first here");
             diagnostics.report(diagnostic.help("keep one of them"));
         }
-        let node = one(found, spec, diagnostics);
+        meant.extend(found.arguments.iter().skip(spec.arguments.len()).filter_map(|(raw, _)| forgotten(raw, scopes)));
+        let node = one(found, spec, scopes, diagnostics);
         if twin.is_none() {
             nodes.push(node);
         }
     }
     (nodes, meant)
+}
+
+/// The node that `raw` is the name of, when it stands among the arguments of another because its `;` was forgotten.
+fn forgotten(raw: &RawValue, siblings: &[Scope]) -> Option<&'static str> {
+    match raw {
+        RawValue::Text(text) => schema::find(siblings, text).map(|spec| spec.name),
+        _ => None,
+    }
 }
 
 /// Reports a node that does not stand here, and returns the one that was most likely meant.
@@ -92,8 +106,8 @@ fn unknown(found: &RawNode, scopes: &[Scope], diagnostics: &mut Diagnostics) -> 
     nearest(&found.name, known)
 }
 
-fn one(found: &RawNode, spec: &'static NodeSpec, diagnostics: &mut Diagnostics) -> Node {
-    let arguments = arguments(found, spec, diagnostics);
+fn one(found: &RawNode, spec: &'static NodeSpec, siblings: &[Scope], diagnostics: &mut Diagnostics) -> Node {
+    let arguments = arguments(found, spec, siblings, diagnostics);
     let properties = properties(found, spec, diagnostics);
     let (children, meant) = match (&found.children, spec.children) {
         (None, _) => Default::default(),
@@ -110,7 +124,12 @@ fn one(found: &RawNode, spec: &'static NodeSpec, diagnostics: &mut Diagnostics) 
     Node { spec, span: found.span, arguments, properties, children, meant }
 }
 
-fn arguments(found: &RawNode, spec: &'static NodeSpec, diagnostics: &mut Diagnostics) -> Vec<Spanned<Value>> {
+fn arguments(
+    found: &RawNode,
+    spec: &'static NodeSpec,
+    siblings: &[Scope],
+    diagnostics: &mut Diagnostics,
+) -> Vec<Spanned<Value>> {
     let mut values = Vec::new();
     for (index, (raw, span)) in found.arguments.iter().enumerate() {
         let last = spec.arguments.last().filter(|argument| argument.many);
@@ -121,10 +140,14 @@ fn arguments(found: &RawNode, spec: &'static NodeSpec, diagnostics: &mut Diagnos
                 more => format!("`{}` takes {} arguments", spec.name, more.len()),
             };
             let diagnostic = Diagnostic::error(Code::TooManyArguments, message).at(*span, "one too many");
-            diagnostics.report(diagnostic.help(format!("write `{}`", spec.usage())));
+            diagnostics.report(diagnostic.help(match forgotten(raw, siblings) {
+                Some(next) => format!("put `;` or a line break before `{next}`, which is a node of its own"),
+                None if spec.repeats => format!("write `{}`, once for each", spec.usage()),
+                None => format!("write `{}`", spec.usage()),
+            }));
             break;
         };
-        values.push(Spanned::new(convert(raw, *span, argument.kind, argument.name, diagnostics), *span));
+        values.push(Spanned::new(convert(raw, *span, argument.kind, spec.name, diagnostics), *span));
     }
     let missing: Vec<&Argument> =
         spec.arguments[values.len().min(spec.arguments.len())..].iter().filter(|a| a.required).collect();
@@ -161,7 +184,7 @@ fn properties(
                     child.name,
                     child.usage()
                 )),
-                (None, true) => Some(format!("`{}` has no properties", spec.name)),
+                (None, true) => Some(format!("it has none: write `{}`", spec.usage())),
                 (None, false) => did_you_mean(&property.name, names.iter().copied()),
             };
             let message = format!("`{}` has no property `{}`", spec.name, property.name);
@@ -169,7 +192,7 @@ fn properties(
             diagnostics.report(diagnostic.maybe_help(help));
             continue;
         };
-        let value = convert(&property.value, property.span, known.kind, known.name, diagnostics);
+        let value = convert(&property.value, property.span, known.kind, &format!("{}=", known.name), diagnostics);
         values.insert(known.name, Spanned::new(value, property.span));
     }
     for property in spec.properties.iter().filter(|property| property.required) {

@@ -13,15 +13,14 @@ use crate::roster::document::RawValue;
 use crate::roster::schema::{Kind, TARGET_WORDS};
 
 /// `raw` as a value of `kind`. What does not fit is reported under the name of its argument or property.
-pub(super) fn convert(raw: &RawValue, span: Span, kind: Kind, name: &str, diagnostics: &mut Diagnostics) -> Value {
+pub(super) fn convert(raw: &RawValue, span: Span, kind: Kind, what: &str, diagnostics: &mut Diagnostics) -> Value {
     match typed(raw, kind) {
         Ok(value) => value,
         Err(problem) => {
             let (code, message, help) = match problem {
                 Problem::Type => {
-                    let message =
-                        format!("`{}` is {}, found {}", name.trim_matches('"'), kind.describe(), raw.kind());
-                    (Code::WrongType, message, None)
+                    let message = format!("`{what}` takes {}, found {}", kind.describe(), raw.kind());
+                    (Code::WrongType, message, instead(raw, kind))
                 }
                 Problem::Value(message, help) => (Code::BadValue, message, help),
                 Problem::Name(message, help) => (Code::BadName, message, Some(help)),
@@ -29,6 +28,29 @@ pub(super) fn convert(raw: &RawValue, span: Span, kind: Kind, name: &str, diagno
             diagnostics.report_and_spoil(Diagnostic::error(code, message).at(span, "here").maybe_help(help));
             Value::Invalid
         }
+    }
+}
+
+/// The value that was most likely meant, of the type that was asked for.
+fn instead(raw: &RawValue, kind: Kind) -> Option<String> {
+    match (kind, raw) {
+        (Kind::Flag, RawValue::Text(text)) => match text.to_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Some("write `#true`".to_owned()),
+            "false" | "no" | "off" | "0" => Some("write `#false`".to_owned()),
+            _ => None,
+        },
+        (Kind::Flag, RawValue::Integer(number)) => Some(format!("write `#{}`", *number != 0)),
+        (Kind::Integer(..), RawValue::Text(text)) => {
+            text.trim().parse::<i64>().ok().map(|number| format!("write `{number}`, without quotes"))
+        }
+        (Kind::Duration(..), RawValue::Integer(number)) => {
+            Some(format!("write a unit: \"{number}s\" or \"{number}m\""))
+        }
+        (Kind::Size, RawValue::Integer(number)) => Some(format!("write a unit: \"{number}M\" or \"{number}G\"")),
+        (Kind::Percent, RawValue::Integer(number)) => Some(format!("write \"{number}%\"")),
+        (Kind::Text, RawValue::Integer(number)) => Some(format!("write \"{number}\"")),
+        (Kind::Text, RawValue::Flag(flag)) => Some(format!("write \"{flag}\"")),
+        _ => None,
     }
 }
 
@@ -57,8 +79,10 @@ fn typed(raw: &RawValue, kind: Kind) -> Result<Value, Problem> {
 }
 
 fn of_text(text: &str, kind: Kind) -> Result<Value, Problem> {
-    let amount =
-        |result: Result<u64, String>| result.map(Value::Amount).map_err(|message| Problem::Value(message, None));
+    let amount = |result: Result<u64, String>, meant: Option<String>| {
+        let help = meant.map(|meant| format!("did you mean \"{meant}\"?"));
+        result.map(Value::Amount).map_err(|message| Problem::Value(message, help))
+    };
     let keep = || Value::Text(text.to_owned());
     let named = |what: &str, result: Result<Value, NameError>| {
         result.map_err(|error| bad_name(what, text, &error, NAME_MAX, "-"))
@@ -66,13 +90,23 @@ fn of_text(text: &str, kind: Kind) -> Result<Value, Problem> {
     match kind {
         Kind::Integer(..) | Kind::Flag => Err(Problem::Type),
         Kind::Keys => Ok(keep()),
+        Kind::Path if text.starts_with('$') => Err(Problem::Value(
+            format!("`{}` is no path: a roster expands no variables", text.escape_debug()),
+            Some("write \"~/…\" for your home, or the whole path".to_owned()),
+        )),
         Kind::Text | Kind::Path => plain(text),
         Kind::Title => title(text),
         Kind::Duration(low, high) => duration(text, low, high),
         Kind::DurationOrCount => duration(text, 1_000, u64::MAX),
-        Kind::Size => amount(quantity::size(text)),
-        Kind::Percent => amount(quantity::percent(text).map(u64::from)),
-        Kind::TimeOfDay => amount(quantity::time_of_day(text)),
+        Kind::Size => amount(quantity::size(text), quantity::meant_size(text)),
+        Kind::Percent => {
+            let meant = text.parse::<u32>().ok().map(|number| format!("{number}%"));
+            amount(quantity::percent(text).map(u64::from), meant)
+        }
+        Kind::TimeOfDay => {
+            let meant = Some(format!("0{text}")).filter(|meant| quantity::time_of_day(meant).is_ok());
+            amount(quantity::time_of_day(text), meant)
+        }
         Kind::Secret => secret(text),
         Kind::FleetId => {
             FleetId::new(text).map(Value::FleetId).map_err(|e| bad_name("fleet id", text, &e, FLEET_ID_MAX, ""))
@@ -97,7 +131,8 @@ fn of_text(text: &str, kind: Kind) -> Result<Value, Problem> {
                 Kind::Url => is_url(text),
                 _ => is_listen(text),
             };
-            let message = || format!("`{}` is not {}", text.escape_debug(), kind.describe());
+            let message =
+                || format!("`{}` is not {}", text.escape_debug(), kind.describe().replace(" in quotes", ""));
             if fits { Ok(keep()) } else { Err(Problem::Value(message(), None)) }
         }
         Kind::Word(words) if words.contains(&text) => Ok(keep()),
@@ -116,7 +151,10 @@ fn of_text(text: &str, kind: Kind) -> Result<Value, Problem> {
 
 /// A duration inside its bounds. The commonest slip is a unit: "30ms" for "30m".
 fn duration(text: &str, low: u64, high: u64) -> Result<Value, Problem> {
-    let ms = quantity::duration(text).map_err(|message| Problem::Value(message, None))?;
+    let ms = quantity::duration(text).map_err(|message| {
+        let meant = quantity::meant_duration(text).map(|meant| format!("did you mean \"{meant}\"?"));
+        Problem::Value(message, meant)
+    })?;
     if (low..=high).contains(&ms) {
         return Ok(Value::Amount(ms));
     }
@@ -248,10 +286,30 @@ fn bad_name(what: &str, text: &str, error: &NameError, limit: usize, dash: &str)
     let message = format!("`{}` is not a {what}: {error}", text.escape_debug());
     let help = match error {
         NameError::Reserved => format!("these words mean something else to fleet: {}", list(RESERVED_AGENT_NAMES)),
-        _ => format!(
-            "write lower-case letters, digits{} at most {limit} of them, a letter first",
-            if dash.is_empty() { "," } else { " and `-`," }
-        ),
+        _ => {
+            let letters =
+                if dash.is_empty() { "lower-case letters and digits" } else { "lower-case letters, digits and `-`" };
+            let rule = format!("write {letters}, at most {limit} of them, a letter first");
+            match slug(text, dash, limit) {
+                Some(near) => format!("did you mean \"{near}\"? Or {rule}"),
+                None => rule,
+            }
+        }
     };
     Problem::Name(message, help)
+}
+
+/// The name that was most likely meant.
+fn slug(text: &str, dash: &str, limit: usize) -> Option<String> {
+    let mut out = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() {
+            out.push(c.to_ascii_lowercase());
+        } else if !out.is_empty() && !out.ends_with('-') {
+            out.push_str(dash);
+        }
+    }
+    let name = out.trim_start_matches(|c: char| !c.is_ascii_lowercase()).trim_end_matches('-');
+    let reserved = RESERVED_AGENT_NAMES.contains(&name);
+    (name.len() >= 2 && name.len() <= limit && !reserved).then(|| name.to_owned())
 }

@@ -32,7 +32,7 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
     // Blank out everything but the header, so that places in diagnostics are places in the file.
     let blank: String = text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
     let masked = format!("{}{}{}", &blank[..header.start], &text[header.clone()], &blank[header.end..]);
-    let document = document::parse(&masked, file, diagnostics)?;
+    let document = document::parse_part(&masked, file, diagnostics)?;
     let nodes = check::check(&document.nodes, &[Scope::RoleFile, Scope::Setting], diagnostics);
     let named = |name: &str| nodes.iter().find(|node| node.spec.name == name);
     let mut unenforced = Vec::new();
@@ -47,12 +47,39 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
     })
 }
 
+/// The place of the header, and what follows it. Line ends of either kind, and a mark at the beginning, are no matter.
 fn split(text: &str) -> Option<(std::ops::Range<usize>, &str)> {
-    let start = text.strip_prefix("---\n").map(|_| 4)?;
-    let end = start
-        + text[start..]
-            .find("\n---\n")
-            .map(|at| at + 1)
-            .or_else(|| text[start..].starts_with("---\n").then_some(0))?;
-    Some((start..end, &text[end + 4..]))
+    let mut at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut lines = text[at..].split_inclusive('\n');
+    let is_mark = |line: &str| line.trim_end() == "---";
+    let first = lines.next().filter(|line| is_mark(line))?;
+    at += first.len();
+    let start = at;
+    for line in lines {
+        if is_mark(line) {
+            return Some((start..at, &text[at + line.len()..]));
+        }
+        at += line.len();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_found_however_its_lines_end() {
+        for text in [
+            "---\nmay \"code\"\n---\nDo.\n",
+            "---\r\nmay \"code\"\r\n---\r\nDo.\r\n",
+            "\u{feff}---\nmay \"code\"\n---",
+        ] {
+            let mut diagnostics = Diagnostics::default();
+            let role = read(text, FileId(0), &mut diagnostics).unwrap();
+            assert!(diagnostics.is_empty(), "{:?}", diagnostics.sorted());
+            assert_eq!(role.may, ["code"]);
+        }
+        assert!(split("---\nmay \"code\"\n").is_none());
+    }
 }

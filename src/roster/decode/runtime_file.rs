@@ -1,5 +1,6 @@
 //! `runtimes/NAME.kdl`: everything specific to one agent CLI, as data.
 
+use crate::diagnostic::suggest::{list, nearest};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 use crate::ids::RuntimeName;
 use crate::manifest::{BusyInput, Delivery, Pattern, PatternKind, Region};
@@ -40,6 +41,7 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
         return None;
     };
     let Value::RuntimeName(name) = &node.arguments.first()?.value else { return None };
+    placeholders(node, diagnostics);
     let words = |name: &str| node.child(name).map(strings);
     Some(RuntimeFile {
         name: name.clone(),
@@ -57,6 +59,41 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
         patterns: patterns(node, diagnostics),
         delivery: delivery(node),
     })
+}
+
+/// What every argument, variable and file may fill in.
+const EVERYWHERE: &[&str] = &["role-file", "role-text", "dir", "files"];
+
+/// Placeholders that nothing fills in where they stand.
+fn placeholders(node: &Node, diagnostics: &mut Diagnostics) {
+    for child in &node.children {
+        let own: &[&str] = match child.spec.name {
+            "model" => &["model"],
+            "effort" => &["effort"],
+            "prompt" => &["prompt"],
+            "session" | "resume" => &["session"],
+            "args" | "role" | "trust" | "permissions" | "env" | "file" => &[],
+            _ => continue,
+        };
+        for word in child.texts() {
+            for (at, _) in word.value.match_indices('{') {
+                let Some(name) = word.value[at + 1..].split_once('}').map(|(name, _)| name) else { continue };
+                let is_name = name.len() > 1 && name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+                if !is_name || own.contains(&name) || EVERYWHERE.contains(&name) {
+                    continue;
+                }
+                let known: Vec<&str> = own.iter().chain(EVERYWHERE).copied().collect();
+                let message = format!("`{{{name}}}` is not filled in here");
+                let shown: Vec<_> = known.iter().map(|name| format!("{{{name}}}")).collect();
+                let help = match nearest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{{{near}}}`?"),
+                    None => format!("in `{}` there is {}", child.spec.name, list(&shown)),
+                };
+                let diagnostic = Diagnostic::error(Code::BadRuntimeFile, message).at(word.span, "here");
+                diagnostics.report(diagnostic.help(help));
+            }
+        }
+    }
 }
 
 fn many<'a>(node: &'a Node, name: &'a str) -> impl Iterator<Item = &'a Node> {

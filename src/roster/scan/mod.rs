@@ -41,6 +41,15 @@ pub struct Fix {
 
 /// Scans `text`. `None` when the parser must not see it.
 pub fn scan(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<Scanned> {
+    if let Some(stop) = foreign::whole(text, file) {
+        diagnostics.report(stop);
+        return None;
+    }
+    scan_part(text, file, diagnostics)
+}
+
+/// Scans a text of which only a part is KDL: the header of a role file.
+pub fn scan_part(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<Scanned> {
     let acts = |c: char| c != '\r' && crate::diagnostic::acts(c);
     if let Some((start, bad)) = text.char_indices().find(|(_, c)| acts(*c)) {
         let message = format!("the roster contains the invisible character U+{:04X}", u32::from(bad));
@@ -55,10 +64,6 @@ pub fn scan(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<S
         diagnostics.report(
             diagnostic.help("use `count=` for agents that are alike, and `defaults` and `role` for shared settings"),
         );
-        return None;
-    }
-    if let Some(stop) = foreign::whole(text, file) {
-        diagnostics.report(stop);
         return None;
     }
     let mut scanner = Scanner {
@@ -85,6 +90,7 @@ pub fn scan(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<S
                 masked[end - 1] = b'"';
             }
             Mask::Blank(start, end) => masked[start..end].fill(b' '),
+            Mask::Equals(at) => masked[at] = b'=',
         }
     }
     // Masks cover whole characters and are ASCII, so the text stays UTF-8.
@@ -99,6 +105,8 @@ enum Mask {
     Text(usize, usize),
     /// Shown to it as blanks.
     Blank(usize, usize),
+    /// One byte, shown to it as `=`.
+    Equals(usize),
 }
 
 struct Scanner<'a> {
@@ -184,6 +192,7 @@ impl Scanner<'_> {
                     self.at += hashes;
                     self.string(hashes)?;
                 }
+                '#' if self.at_node && !self.rest()[1..].starts_with(['"', '#']) => self.hash_comment(diagnostics),
                 // A keyword such as `#true`: its word is no slip.
                 '#' => self.at += 1 + self.rest()[1..].find(|c| !is_word(c)).unwrap_or(self.rest().len() - 1),
                 '{' => {

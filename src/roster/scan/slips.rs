@@ -3,6 +3,7 @@
 use super::{Mask, Scanner, Stop, is_word};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::roster::syntax::faults::is_number;
+use crate::roster::syntax::lexer::is_newline;
 
 /// Quotes that word processors put in.
 pub(super) fn is_quote(c: char) -> bool {
@@ -37,8 +38,8 @@ impl Scanner<'_> {
         let start = self.at;
         let open = self.rest().chars().next().unwrap_or_default();
         let inside = start + open.len_utf8();
-        let line = self.text[inside..].split('\n').next().unwrap_or_default();
-        let close = line.char_indices().find(|(_, c)| closes(open, *c));
+        let mut rest = self.text[inside..].char_indices().take_while(|(_, c)| !is_newline(*c));
+        let close = rest.find(|(_, c)| closes(open, *c));
         let message = format!("`{open}` is a typographic quote");
         let help = "write the straight quote `\"`";
         let Some((offset, closing)) = close else {
@@ -57,8 +58,48 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// `# …` where a node begins: a comment in most other languages.
+    pub(super) fn hash_comment(&mut self, diagnostics: &mut Diagnostics) {
+        let start = self.at;
+        let end = start + self.rest().find(is_newline).unwrap_or(self.rest().len());
+        let message = "a comment starts with `//`, not with `#`";
+        let diagnostic = Diagnostic::error(Code::Syntax, message).at(self.span(start, start + 1), "here");
+        diagnostics.report_and_spoil(diagnostic.help("write `//` instead"));
+        self.fix(start, start + 1, "//");
+        self.masks.push(Mask::Blank(start, end));
+        self.at = end;
+    }
+
+    /// `'…'`, which KDL takes for a bare word, quotes included. Whether it was one.
+    fn single_quotes(&mut self, start: usize, diagnostics: &mut Diagnostics) -> bool {
+        let inside = start + 1;
+        let rest = &self.text[inside..];
+        // No further than the quote: a line of quotes would be read once for each of them.
+        let Some(length) = rest.find(|c| c == '\'' || is_newline(c)).filter(|at| rest[*at..].starts_with('\''))
+        else {
+            return false;
+        };
+        let (text, end) = (&rest[..length], inside + length + 1);
+        if text.contains(['"', '{', '}', ';']) {
+            return false;
+        }
+        let message = format!("`'{text}'` stands in single quotes");
+        let diagnostic = Diagnostic::error(Code::BareWord, message).at(self.span(start, end), "here");
+        diagnostics.report_and_spoil(diagnostic.help(format!("write `\"{text}\"`")));
+        let fix = format!("\"{}\"", text.replace('\\', "\\\\"));
+        self.fix(start, end, fix);
+        self.masks.push(Mask::Text(start, end));
+        self.at = end;
+        true
+    }
+
     pub(super) fn word(&mut self, diagnostics: &mut Diagnostics) {
         let start = self.at;
+        // Before the word is read to its end, or a line of quotes would be read once for each of them.
+        if self.rest().starts_with('\'') && self.single_quotes(start, diagnostics) {
+            self.begin_value();
+            return;
+        }
         while let Some(c) = self.rest().chars().next() {
             let comment = ["//", "/*", "/-"].iter().any(|opening| self.rest().starts_with(opening));
             let goes_on = if c == '/' { !comment } else { is_word(c) && !is_quote(c) };
@@ -78,6 +119,20 @@ impl Scanner<'_> {
             return;
         }
         if named && self.foreign_key(start, diagnostics) {
+            return;
+        }
+        if let Some(odd) = word.find(is_invisible) {
+            let at = start + odd;
+            let character = word[odd..].chars().next().unwrap_or_default();
+            let message = format!("the roster contains the invisible character U+{:04X}", u32::from(character));
+            let span = self.span(at, at + character.len_utf8());
+            let diagnostic = Diagnostic::error(Code::BadCharacter, message).at(span, "here");
+            diagnostics.report_and_spoil(diagnostic.help("remove it: two names that look alike would be two names"));
+            self.fix(span.start, span.end, "");
+            return;
+        }
+        if !named && word.len() > 1 && word.ends_with(':') && self.rest().starts_with([' ', '\t']) {
+            self.yaml_property(start, diagnostics);
             return;
         }
         let word = &self.text[start..self.at];
@@ -113,6 +168,17 @@ impl Scanner<'_> {
         true
     }
 
+    /// `node key: value`, where a property is meant.
+    fn yaml_property(&mut self, start: usize, diagnostics: &mut Diagnostics) {
+        let (end, key) = (self.at, &self.text[start..self.at - 1]);
+        let message = format!("`{key}:` is how YAML writes a key");
+        let diagnostic = Diagnostic::error(Code::OtherLanguage, message).at(self.span(start, end), "not KDL");
+        diagnostics.report_and_spoil(diagnostic.help(format!("write `{key}=` directly before the value")));
+        let blanks = self.rest().len() - self.rest().trim_start_matches([' ', '\t']).len();
+        self.fix(end - 1, end + blanks, "=");
+        self.masks.push(Mask::Equals(end - 1));
+    }
+
     /// `key: value` and `key = value` where a node's name stands, whose word starts at `start`. Whether it was one.
     fn foreign_key(&mut self, start: usize, diagnostics: &mut Diagnostics) -> bool {
         let word = &self.text[start..self.at];
@@ -136,6 +202,11 @@ impl Scanner<'_> {
         self.at = end;
         true
     }
+}
+
+/// Characters without a width of their own, which make two words look alike.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
 /// What is wrong with a bare word, and what to write instead.
