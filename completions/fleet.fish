@@ -44,6 +44,10 @@ complete -c fleet -n "__fish_fleet_needs_command" -f -a "stop" -d 'Stop agents, 
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "restart" -d 'Stop agents and start them again'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "doctor" -d 'Check what fleet needs of this machine'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "destroy" -d 'Stop the agents and remove everything fleet made for them'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "add" -d 'Add an agent to the roster; every other byte stays'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "remove" -d 'Take agents out of the roster, with every mention of them'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "rename" -d 'Give an agent or a group another name, wherever it is named'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "migrate" -d 'Rewrite old syntax in the roster; comments and layout stay'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "render" -d 'Write what the roster is compiled to, without touching the machine'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "explain" -d 'Explain a code of a diagnostic, or a node of the roster language'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "schema" -d 'Print the roster language: its reference, or its schema as JSON'
@@ -147,6 +151,32 @@ complete -c fleet -n "__fish_fleet_using_subcommand destroy" -s y -l yes -d 'Agr
 complete -c fleet -n "__fish_fleet_using_subcommand destroy" -l keep-logs -d 'Leave the agents\' logs'
 complete -c fleet -n "__fish_fleet_using_subcommand destroy" -l overwrite -d 'Remove fleet\'s files even where they were edited by hand'
 complete -c fleet -n "__fish_fleet_using_subcommand destroy" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand add" -l kind -d 'What it is in the fleet' -r -f -a "agent\t''
+orchestrator\t''
+enhancer\t''"
+complete -c fleet -n "__fish_fleet_using_subcommand add" -l role -d 'The role of an agent' -r
+complete -c fleet -n "__fish_fleet_using_subcommand add" -l runtime -d 'The agent CLI; else the one of its role or of `defaults`' -r
+complete -c fleet -n "__fish_fleet_using_subcommand add" -l model -d 'The model, in the runtime\'s own words' -r
+complete -c fleet -n "__fish_fleet_using_subcommand add" -l count -d 'Make a group of so many' -r
+complete -c fleet -n "__fish_fleet_using_subcommand add" -l after -d 'Agents or groups that are started first' -r
+complete -c fleet -n "__fish_fleet_using_subcommand add" -l dir -d 'Its working folder, relative to the file it is written into' -r
+complete -c fleet -n "__fish_fleet_using_subcommand add" -l into -d 'The file to write it into, one of the roster\'s own; else its root file' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand add" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand add" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand add" -l dry-run -d 'Show the change, and write nothing'
+complete -c fleet -n "__fish_fleet_using_subcommand add" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand remove" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand remove" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand remove" -l dry-run -d 'Show the change, and write nothing'
+complete -c fleet -n "__fish_fleet_using_subcommand remove" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand rename" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand rename" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand rename" -l dry-run -d 'Show the change, and write nothing'
+complete -c fleet -n "__fish_fleet_using_subcommand rename" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand migrate" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand migrate" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand migrate" -l dry-run -d 'Show the change, and write nothing'
+complete -c fleet -n "__fish_fleet_using_subcommand migrate" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand render" -l out -d 'Write every file into this folder; only those that differ are written' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand render" -l stdout -d 'Print the files of this agent' -r
 complete -c fleet -n "__fish_fleet_using_subcommand render" -l manager -d 'The service manager to render for' -r -f -a "systemd\t'The systemd user manager'

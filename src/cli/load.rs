@@ -1,6 +1,7 @@
 //! Finds the roster, reads it and everything it names.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,8 @@ pub struct Loaded {
     pub roster: Option<Roster>,
     pub inputs: Inputs,
     pub fleet: Option<Fleet>,
+    /// The roster's own files: the root, then what it includes, by their canonical paths.
+    pub files: Vec<(FileId, PathBuf)>,
     /// Every file that was looked for, found or not: a change of any of them may change the result.
     pub touched: Vec<PathBuf>,
 }
@@ -123,11 +126,32 @@ fn too_large(shown: String, size: u64, identity: PathBuf) -> Loaded {
     let diagnostic = Diagnostic::error(Code::TooLarge, message).at(Span { file, start: 0, end: 0 }, "");
     diagnostics.report(diagnostic.help(help));
     let (inputs, touched) = (Inputs::default(), vec![identity]);
-    Loaded { sources, diagnostics, text: String::new(), id: None, roster: None, inputs, fleet: None, touched }
+    Loaded {
+        sources,
+        diagnostics,
+        text: String::new(),
+        id: None,
+        roster: None,
+        inputs,
+        fleet: None,
+        files: Vec::new(),
+        touched,
+    }
 }
 
 /// Loads `text`, which stands at `identity`.
 fn load_text(text: String, shown: String, identity: PathBuf, facts: &HostFacts) -> Loaded {
+    load_edited(text, shown, identity, &BTreeMap::new(), facts)
+}
+
+/// The same, with the texts of included files as they would be.
+pub fn load_edited(
+    text: String,
+    shown: String,
+    identity: PathBuf,
+    edited: &BTreeMap<PathBuf, String>,
+    facts: &HostFacts,
+) -> Loaded {
     let folder = identity.parent().unwrap_or(Path::new("/")).to_path_buf();
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
@@ -135,10 +159,15 @@ fn load_text(text: String, shown: String, identity: PathBuf, facts: &HostFacts) 
     let mut inputs = Inputs { roster: identity.clone(), folder, ..Inputs::default() };
     let root = sources.add(shown, text.clone());
     let mut folders = vec![(root, inputs.folder.clone())];
+    let mut files = vec![(root, identity.clone())];
     let base = inputs.folder.clone();
     let mut reader = |wanted: &Wanted<'_>, file: FileId| {
         let from = folders.iter().find(|(known, _)| *known == wanted.from).map_or(&base, |(_, folder)| folder);
-        let found = include(wanted, from, &base, facts, &mut touched.borrow_mut())?;
+        let mut found = include(wanted, from, &base, facts, &mut touched.borrow_mut())?;
+        if let Some(text) = edited.get(&found.identity) {
+            found.text.clone_from(text);
+        }
+        files.push((file, found.identity.clone()));
         folders.push((file, found.identity.parent().unwrap_or(Path::new("/")).to_path_buf()));
         Ok(found)
     };
@@ -146,12 +175,12 @@ fn load_text(text: String, shown: String, identity: PathBuf, facts: &HostFacts) 
     inputs.folders.extend(folders);
     let mut touched = touched.into_inner();
     let Some(roster) = roster else {
-        return Loaded { sources, diagnostics, text, id: None, roster: None, inputs, fleet: None, touched };
+        return Loaded { sources, diagnostics, text, id: None, roster: None, inputs, fleet: None, files, touched };
     };
     fill(&mut inputs, &roster, facts, &mut sources, &mut diagnostics, &mut touched);
     let id = roster.id.as_ref().map(|id| id.value.clone());
     let fleet = resolve::resolve(&roster, &inputs, facts, &sources, &mut diagnostics);
-    Loaded { sources, diagnostics, text, id, roster: Some(roster), inputs, fleet, touched }
+    Loaded { sources, diagnostics, text, id, roster: Some(roster), inputs, fleet, files, touched }
 }
 
 /// Reads an included file: inside the roster's folder `base`, unless it is named by its absolute path.

@@ -71,6 +71,10 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
         }
         Command::Doctor(args) => commands::doctor::run(ui, global, args),
         Command::Destroy(args) => commands::destroy::run(ui, global, args),
+        Command::Add(args) => commands::edit::add(ui, global, args),
+        Command::Remove(args) => commands::edit::remove(ui, global, args),
+        Command::Rename(args) => commands::edit::rename(ui, global, args),
+        Command::Migrate(args) => commands::edit::migrate(ui, global, args),
         Command::Render(args) => commands::render::run(ui, global, args),
         Command::Explain(args) => commands::explain::run(ui, args),
         Command::Schema(args) => commands::schema::run(ui, args),

@@ -5,6 +5,7 @@
 //! [`schema`] is the one list of names; [`check`] holds a document against it; [`decode`] turns checked nodes into
 //! [`model`] types. Nothing here resolves names or reads files.
 
+pub mod change;
 pub mod check;
 pub mod decode;
 pub mod defaults;

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod builtins;
+mod change;
 mod compile;
 mod corpus;
 mod edit;

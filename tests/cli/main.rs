@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod bench;
+mod edit;
 #[path = "../cases/examples.rs"]
 mod examples;
 mod explained;

@@ -1,10 +1,12 @@
 //! The arguments of every command. Their doc comments are the help texts.
 
+mod edit;
 mod language;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+pub use edit::{Add, Kind, Migrate, Remove, Rename};
 pub use language::{Completions, Explain, Fmt, Help, Man, Render, Schema, Validate};
 
 use crate::apply::idle::RestartMode;
@@ -76,6 +78,18 @@ pub enum Command {
     Doctor(Json),
     /// Stop the agents and remove everything fleet made for them.
     Destroy(Destroy),
+    /// Add an agent to the roster; every other byte stays.
+    #[command(hide = true)]
+    Add(Add),
+    /// Take agents out of the roster, with every mention of them.
+    #[command(hide = true)]
+    Remove(Remove),
+    /// Give an agent or a group another name, wherever it is named.
+    #[command(hide = true)]
+    Rename(Rename),
+    /// Rewrite old syntax in the roster; comments and layout stay.
+    #[command(hide = true)]
+    Migrate(Migrate),
     /// Write what the roster is compiled to, without touching the machine.
     #[command(hide = true)]
     Render(Render),

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod attach;
 pub mod destroy;
 pub mod doctor;
+pub mod edit;
 pub mod explain;
 pub mod fmt;
 mod from_tmux;

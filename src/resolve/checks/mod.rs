@@ -28,6 +28,15 @@ pub(super) fn whole(context: &Context<'_>, members: &[Member<'_>], names: &Names
         roster.connectors.iter().map(|found| ("connectors", found.name.value.as_str(), found.name.span)),
         diagnostics,
     );
+    for connector in &roster.connectors {
+        let name = connector.name.value.as_str();
+        if let Some(agent) = roster.agents.iter().find(|agent| agent.name.value.as_str() == name) {
+            let message = format!("an agent and a connector are both called `{name}`");
+            let diagnostic = Diagnostic::error(Code::DuplicateName, message).at(connector.name.span, "the connector");
+            let help = "give one of them another name: `to=` takes both";
+            diagnostics.report(diagnostic.at(agent.name.span, "the agent").help(help));
+        }
+    }
     identity::former_names(members, names, diagnostics);
     identity::branches(context, members, diagnostics);
     layout::panes(context, members, names, diagnostics);
