@@ -101,7 +101,7 @@ _fleet() {
 
     case "${cmd}" in
         fleet)
-            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply status attach screen send start stop restart doctor destroy add remove rename migrate render explain schema completions man help"
+            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply status attach screen send start stop restart doctor destroy add remove rename migrate render schema completions man help explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -49,11 +49,11 @@ complete -c fleet -n "__fish_fleet_needs_command" -f -a "remove" -d 'Take agents
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "rename" -d 'Give an agent or a group another name, wherever it is named'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "migrate" -d 'Rewrite old syntax in the roster; comments and layout stay'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "render" -d 'Write what the roster is compiled to, without touching the machine'
-complete -c fleet -n "__fish_fleet_needs_command" -f -a "explain" -d 'Explain a code of a diagnostic, or a node of the roster language'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "schema" -d 'Print the roster language: its reference, or its schema as JSON'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "help" -d 'Explain a command'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "explain" -d 'Explain a code of a diagnostic, or a node of the roster language'
 complete -c fleet -n "__fish_fleet_using_subcommand down" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand down" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand down" -l all -d 'Every agent of the fleet'
@@ -185,9 +185,6 @@ complete -c fleet -n "__fish_fleet_using_subcommand render" -l systemd -d 'The v
 complete -c fleet -n "__fish_fleet_using_subcommand render" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand render" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fleet -n "__fish_fleet_using_subcommand explain" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
-complete -c fleet -n "__fish_fleet_using_subcommand explain" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
-complete -c fleet -n "__fish_fleet_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand schema" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand schema" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand schema" -l json -d 'Print JSON'
@@ -203,3 +200,6 @@ complete -c fleet -n "__fish_fleet_using_subcommand help" -s f -l file -d 'The r
 complete -c fleet -n "__fish_fleet_using_subcommand help" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand help" -l all -d 'List every command'
 complete -c fleet -n "__fish_fleet_using_subcommand help" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand explain" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand explain" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand explain" -s h -l help -d 'Print help'

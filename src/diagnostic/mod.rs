@@ -199,7 +199,7 @@ fn shorten(message: &str) -> String {
 }
 
 /// Findings kept of one run. A text with more is not a roster, and comparing each with all takes its time.
-const MOST_FINDINGS: usize = 1_000;
+const MOST_FINDINGS: usize = 500;
 
 /// Collects findings. Reporting never stops the reporter.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,8 @@
 //! The nearest known name.
 
+/// Names that are compared with one that is not known.
+const MOST_CANDIDATES: usize = 1_000;
+
 /// The candidate that `word` most likely meant, if one is near enough to be worth saying.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -14,7 +17,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         let (short, long) = if candidate.len() < lower.len() { (candidate, &*lower) } else { (&*lower, candidate) };
         short.len() >= 3 && long.starts_with(short)
     };
-    let candidates: Vec<&str> = candidates.into_iter().collect();
+    // Among more names than that nobody reads a list, and a slip of the finger is found by looking.
+    let candidates: Vec<&str> = candidates.into_iter().take(MOST_CANDIDATES).collect();
     if let Some(found) = candidates.iter().find(|candidate| begins(candidate)) {
         return Some(found);
     }

@@ -23,7 +23,7 @@ use crate::manifest::{AgentKind, SecretSource};
 use crate::roster::check::Node;
 use crate::roster::decode::role_file::RoleFile;
 use crate::roster::decode::runtime_file::RuntimeFile;
-use crate::roster::model::{AgentNode, PromptPart, Roster, SettingsPart, Spanned};
+use crate::roster::model::{AgentNode, PromptPart, RoleNode, Roster, SettingsPart, Spanned};
 use crate::roster::{decode, merge};
 
 /// What the roster names and the shell has read: files beside the roster, or the built-in text of that name.
@@ -124,6 +124,8 @@ struct Context<'a> {
     sources: &'a Sources,
     paths: Paths,
     runtimes: BTreeMap<RuntimeName, RuntimeFile>,
+    /// The roles of the roster by name; the first of two.
+    roles: BTreeMap<&'a RoleName, &'a RoleNode>,
     /// Variables of the service manager that some agent's secret comes from.
     secret_variables: BTreeSet<String>,
 }
@@ -133,7 +135,8 @@ impl<'a> Context<'a> {
     fn without_runtimes(roster: &'a Roster, inputs: &'a Inputs, facts: &'a HostFacts, sources: &'a Sources) -> Self {
         let paths = Paths { state: PathBuf::new(), runtime: PathBuf::new(), units: PathBuf::new() };
         let (runtimes, secret_variables) = (BTreeMap::new(), BTreeSet::new());
-        Self { roster, inputs, facts, sources, paths, runtimes, secret_variables }
+        let roles = roles::by_name(roster);
+        Self { roster, inputs, facts, sources, paths, runtimes, roles, secret_variables }
     }
 }
 
@@ -165,6 +168,9 @@ pub fn resolve(
     diagnostics: &mut Diagnostics,
 ) -> Option<Fleet> {
     checks::floor(roster, diagnostics);
+    if !checks::few_enough(roster, diagnostics) {
+        return None;
+    }
     let names = checks::names(roster, diagnostics);
     let id = roster.id.as_ref().map(|id| id.value.clone());
     // An unknown id still lets every other mistake be found: the stand-in never leaves this function.
@@ -177,6 +183,7 @@ pub fn resolve(
         sources,
         paths,
         runtimes: launch::runtimes(inputs, sources, diagnostics),
+        roles: roles::by_name(roster),
         secret_variables: secret_variables(roster, inputs),
     };
     checks::roles::declared(&context, diagnostics);

@@ -1,6 +1,6 @@
 //! What an agent may do, its role text, and its role's settings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::prompt_text;
 use super::{Context, checks, role_by_nature};
@@ -10,7 +10,7 @@ use crate::manifest::AgentKind;
 use crate::roster::check::Node;
 use crate::roster::decode::role_file::RoleFile;
 use crate::roster::merge;
-use crate::roster::model::{AgentNode, Spanned};
+use crate::roster::model::{AgentNode, RoleNode, Roster, Spanned};
 
 /// A role, all layers laid over each other.
 #[derive(Debug, Default)]
@@ -23,15 +23,26 @@ pub(super) struct Role {
     pub settings: Vec<Node>,
 }
 
+/// Longest chain of roles that extend each other.
+pub(super) const MAX_CHAIN: usize = 64;
+
+/// The roles of the roster by name; the first of two.
+pub(super) fn by_name(roster: &Roster) -> BTreeMap<&RoleName, &RoleNode> {
+    let mut found = BTreeMap::new();
+    for role in &roster.roles {
+        found.entry(&role.name.value).or_insert(role);
+    }
+    found
+}
+
 /// The role of `node`. A role of the roster lies over the one it extends, or over the role file of its own name.
 pub(super) fn resolve(context: &Context<'_>, node: &AgentNode, diagnostics: &mut Diagnostics) -> Role {
     let by_nature = || role_by_nature(node.kind);
     let Some(name) = node.role.as_ref().map(|role| role.value.clone()).or_else(by_nature) else {
         return Role::default();
     };
-    // A longer chain of `extends` is a circle, which `checks::roles` reports.
-    let longest = context.roster.roles.len();
-    let Some(role) = layered(context, &name, longest, diagnostics) else {
+    // A circle, or a longer chain, is reported by `checks::roles`.
+    let Some(role) = layered(context, &name, MAX_CHAIN, diagnostics) else {
         let span = node.role.as_ref().map_or(node.span, |role| role.span);
         if !context.inputs.roles.contains_key(&name) {
             let known = checks::roles::known(context);
@@ -51,7 +62,7 @@ pub(super) fn resolve(context: &Context<'_>, node: &AgentNode, diagnostics: &mut
         let span = node.role.as_ref().map_or(node.name.span, |role| role.span);
         let help = "an enhancer improves the fleet and neither codes nor reviews: give this agent another role, or make it an `agent`";
         let mut diagnostic = Diagnostic::error(Code::Capability, message).at(span, "here").help(help);
-        let declared = context.roster.roles.iter().find(|role| role.name.value == name);
+        let declared = context.roles.get(&name);
         let said = declared.and_then(|role| role.may.as_ref()?.iter().find(|may| may.value == word));
         if let Some(said) = said {
             diagnostic = diagnostic.at(said.span, "allowed here");
@@ -62,7 +73,7 @@ pub(super) fn resolve(context: &Context<'_>, node: &AgentNode, diagnostics: &mut
 }
 
 fn layered(context: &Context<'_>, name: &RoleName, depth: usize, diagnostics: &mut Diagnostics) -> Option<Role> {
-    let declared = context.roster.roles.iter().find(|role| role.name.value == *name);
+    let declared = context.roles.get(name);
     let file = context.inputs.roles.get(name).and_then(Option::as_ref);
     let from_file = |file: &RoleFile| Role {
         may: file.may.iter().cloned().collect(),

@@ -9,6 +9,13 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 /// Stack of the parsing thread. `kdl` descends by recursion; [`scan`] bounds the depth, this leaves room for it.
 const PARSER_STACK: usize = 64 * 1024 * 1024;
 
+/// Deepest nesting that any caller's stack has room for.
+const SHALLOW: usize = 8;
+
+/// Most names and values of one roster, about a thousand agents written out at length. Each costs the parser about a
+/// kilobyte.
+pub const MAX_VALUES: usize = 30_000;
+
 /// Mistakes of one file's syntax that are reported.
 const MAX_FAULTS: usize = 50;
 
@@ -20,6 +27,8 @@ pub struct Document {
     pub end: Span,
     /// Every node could be read. Otherwise what seems to be missing may stand in a part that could not.
     pub complete: bool,
+    /// Names and values in it.
+    pub values: usize,
 }
 
 /// A node as written.
@@ -82,38 +91,48 @@ pub fn parse_part(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Op
 fn scanned_document(scanned: &scan::Scanned, file: FileId, diagnostics: &mut Diagnostics) -> Option<Document> {
     let text = scanned.text.as_str();
     let end = Span { file, start: text.trim_end().len().saturating_sub(1), end: text.trim_end().len() };
+    let values = faults::count(text);
+    if values > MAX_VALUES {
+        let message = format!("the roster holds {values} names and values; the limit is {MAX_VALUES}");
+        let diagnostic = Diagnostic::error(Code::TooLarge, message).at(Span { file, start: 0, end: 0 }, "");
+        let help = "use `count=` for agents that are alike, and `defaults` and `role` for shared settings";
+        diagnostics.report(diagnostic.help(help));
+        return None;
+    }
     let faults = faults::faults(text);
     for fault in faults.iter().take(MAX_FAULTS) {
         let span = Span { file, start: fault.span.start, end: fault.span.end };
         let diagnostic = Diagnostic::error(Code::Syntax, fault.message.clone()).at(span, "here");
         diagnostics.report_and_spoil(diagnostic.help(fault.help.clone()));
     }
-    // The thread's stack holds the deepest text that the scan lets through.
-    let parsed = std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .stack_size(PARSER_STACK)
-            .spawn_scoped(scope, || {
-                if faults.is_empty() {
-                    KdlDocument::parse_v2(text)
-                        .map(|document| nodes(&document, file, 0))
-                        .map_err(|_| by_node(text, &scanned.breaks, &[], file))
-                } else if faults.len() < faults::MOST {
-                    Err(by_node(text, &scanned.breaks, &faults, file))
-                } else {
-                    Err((Vec::new(), Vec::new()))
-                }
-            })
-            .map(std::thread::ScopedJoinHandle::join)
-    });
+    let read = || {
+        if faults.is_empty() {
+            KdlDocument::parse_v2(text)
+                .map(|document| nodes(&document, file, 0))
+                .map_err(|_| by_node(text, &scanned.breaks, &[], file))
+        } else if faults.len() < faults::MOST {
+            Err(by_node(text, &scanned.breaks, &faults, file))
+        } else {
+            Err((Vec::new(), Vec::new()))
+        }
+    };
+    let parsed = if scanned.depth <= SHALLOW {
+        Some(read())
+    } else {
+        // The thread's stack holds the deepest text that the scan lets through.
+        std::thread::scope(|scope| {
+            std::thread::Builder::new().stack_size(PARSER_STACK).spawn_scoped(scope, read).ok()?.join().ok()
+        })
+    };
     match parsed {
-        Ok(Ok(Ok(nodes))) => Some(Document { nodes, end, complete: true }),
-        Ok(Ok(Err((nodes, errors)))) => {
+        Some(Ok(nodes)) => Some(Document { nodes, end, complete: true, values }),
+        Some(Err((nodes, errors))) => {
             for error in errors {
                 diagnostics.report_and_spoil(error);
             }
-            Some(Document { nodes, end, complete: false })
+            Some(Document { nodes, end, complete: false, values })
         }
-        Ok(Err(_)) | Err(_) => {
+        None => {
             let message = "the KDL parser gave up on this text";
             let help = "reduce the file until it parses; the place is near its most deeply nested part";
             diagnostics.report(Diagnostic::error(Code::Syntax, message).at(end, "").help(help));

@@ -67,6 +67,7 @@ struct Gatherer<'a, 'r> {
     /// The files that are being taken in, the root first.
     open: Vec<PathBuf>,
     bytes: usize,
+    values: usize,
     complete: bool,
     meant: Vec<&'static str>,
 }
@@ -82,7 +83,8 @@ pub fn gather(
     let bytes = sources.text(root).len();
     let open = vec![identity.clone()];
     let seen = vec![(identity, None)];
-    let mut gatherer = Gatherer { sources, diagnostics, read, seen, open, bytes, complete: true, meant: Vec::new() };
+    let mut gatherer =
+        Gatherer { sources, diagnostics, read, seen, open, bytes, values: 0, complete: true, meant: Vec::new() };
     let (nodes, end) = gatherer.file(root)?;
     Some(Gathered { nodes, end, complete: gatherer.complete, meant: gatherer.meant })
 }
@@ -95,6 +97,19 @@ impl Gatherer<'_, '_> {
             return None;
         };
         self.complete &= document.complete;
+        self.values += document.values;
+        if self.values > document::MAX_VALUES {
+            let message = format!(
+                "the roster holds {} names and values with this file; the limit is {} for all files together",
+                self.values,
+                document::MAX_VALUES
+            );
+            let diagnostic = Diagnostic::error(Code::TooLarge, message).at(document.end, "");
+            let help = "use `count=` for agents that are alike, and `defaults` and `role` for shared settings";
+            self.diagnostics.report(diagnostic.help(help));
+            self.complete = false;
+            return None;
+        }
         let (checked, meant) = check::check_top(&document.nodes, self.diagnostics);
         self.meant.extend(meant);
         let mut nodes: Vec<Node> = Vec::with_capacity(checked.len());

@@ -1,5 +1,7 @@
 //! Lays the settings of a stronger place over those of a weaker one, by the schema's own rule for each node.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::check::{Node, Value};
 use super::model::Spanned;
 use super::schema::Merge;
@@ -7,26 +9,33 @@ use super::schema::Merge;
 /// `strong` over `weak`. Every value keeps the place it was written at.
 #[must_use]
 pub fn over(strong: &[Node], weak: &[Node]) -> Vec<Node> {
+    let mut weaker: BTreeMap<_, &Node> = BTreeMap::new();
+    for node in weak {
+        weaker.entry(key(node)).or_insert(node);
+    }
     let mut merged: Vec<Node> = Vec::with_capacity(strong.len() + weak.len());
+    let mut said = BTreeSet::new();
     for node in strong {
-        let twin = weak.iter().find(|other| is_same(node, other));
-        let first = !merged.iter().any(|other| is_same(node, other));
         // Given twice in one place: reported where it was decoded, and the first one counts.
-        if first {
-            merged.push(twin.map_or_else(|| node.clone(), |twin| lay(node, twin)));
+        if said.insert(key(node)) {
+            merged.push(weaker.get(&key(node)).map_or_else(|| node.clone(), |twin| lay(node, twin)));
         }
     }
     for node in weak {
-        if !merged.iter().any(|other| is_same(node, other)) {
+        if said.insert(key(node)) {
             merged.push(node.clone());
         }
     }
     merged
 }
 
-/// Whether two nodes are the same setting.
-fn is_same(one: &Node, other: &Node) -> bool {
-    one.spec.name == other.spec.name && (one.spec.merge != Merge::Keyed || first(one) == first(other))
+/// What makes two nodes the same setting.
+fn key(node: &Node) -> (&'static str, Option<&str>) {
+    let text = match first(node) {
+        Some(Value::Text(text)) if node.spec.merge == Merge::Keyed => Some(text.as_str()),
+        _ => None,
+    };
+    (node.spec.name, text)
 }
 
 fn first(node: &Node) -> Option<&Value> {

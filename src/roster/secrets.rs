@@ -1,5 +1,7 @@
 //! Secrets that were written into the roster. They are reported wherever they stand, comments included, and never shown.
 
+use std::sync::LazyLock;
+
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 
 /// Shapes of tokens that services hand out. A shape is listed when its prefix makes a false alarm unlikely.
@@ -19,6 +21,9 @@ const SHAPES: &str = concat!(
     r")|(?:-----BEGIN [A-Z ]*PRIVATE KEY-----)",
 );
 
+static PATTERN: LazyLock<regex_lite::Regex> =
+    LazyLock::new(|| regex_lite::Regex::new(SHAPES).expect("a constant expression"));
+
 /// Endings of variable names whose value is a secret.
 const SECRET_NAMES: &[&str] =
     &["TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIALS"];
@@ -28,8 +33,7 @@ const SECRET_NAMES: &[&str] =
 /// # Panics
 /// Never: the expression is a constant and covered by a test.
 pub fn find(text: &str, file: FileId, diagnostics: &mut Diagnostics) {
-    let shapes = regex_lite::Regex::new(SHAPES).expect("a constant expression");
-    for found in shapes.find_iter(text) {
+    for found in PATTERN.find_iter(text) {
         report(Span { file, start: found.start(), end: found.end() }, diagnostics);
     }
 }

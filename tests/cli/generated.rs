@@ -110,5 +110,5 @@ fn topics_are_explained() {
     insta::assert_snapshot!(bench.run(&["explain", "restart"]).all());
     insta::assert_snapshot!(bench.run(&["explain", "f0105"]).all());
     let said = bench.run(&["explain", "restrat"]);
-    assert!(said.code == 64 && said.err.contains("'restart'"), "{}", said.all());
+    assert!(said.code == 64 && said.err.contains("did you mean `restart`?"), "{}", said.all());
 }

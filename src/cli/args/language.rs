@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use clap::builder::PossibleValue;
 
 use super::Manager;
 use crate::diagnostic::Code;
@@ -65,7 +64,7 @@ pub struct Render {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Explain {
     /// A code, as in F0105, or a node, as in restart.
-    #[arg(value_name = "TOPIC", value_parser = topics(), hide_possible_values = true, ignore_case = true)]
+    #[arg(value_name = "TOPIC")]
     pub topic: String,
 }
 
@@ -103,12 +102,12 @@ pub struct Help {
     pub all: bool,
 }
 
-/// What there is to explain: every code, and every node of the language.
-fn topics() -> clap::builder::PossibleValuesParser {
+/// What there is to explain: every code, and every node of the language. Not given to the parser of every start, which has
+/// better things to do than to build two hundred values.
+pub fn topics() -> Vec<&'static str> {
     let codes = Code::ALL.iter().map(|code| code.number());
     let mut nodes: Vec<_> = schema::specs().map(|spec| spec.name).collect();
     nodes.sort_unstable();
     nodes.dedup();
-    let values = codes.chain(nodes).map(PossibleValue::new);
-    values.collect::<Vec<_>>().into()
+    codes.chain(nodes).collect()
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub use edit::{Add, Kind, Migrate, Remove, Rename};
-pub use language::{Completions, Explain, Fmt, Help, Man, Render, Schema, Validate};
+pub use language::{Completions, Explain, Fmt, Help, Man, Render, Schema, Validate, topics};
 
 use crate::apply::idle::RestartMode;
 use crate::units::ManagerKind;

@@ -1,19 +1,27 @@
 //! `fleet explain`.
 
-use crate::cli::args::Explain;
+use crate::cli::args::{self, Explain};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, suggest};
 use crate::plan::show::Paint;
 use crate::roster::reference;
 
-#[expect(clippy::unnecessary_wraps, reason = "every command has this shape")]
 pub fn run(ui: &Ui, args: &Explain) -> Result<Exit, CliError> {
     let code = Code::ALL.iter().find(|code| code.number().eq_ignore_ascii_case(&args.topic));
-    ui.out(&match code {
+    let text = match code {
         Some(code) => page(code.page(), ui.paint()),
         None => reference::explain(&args.topic.to_lowercase()),
-    });
+    };
+    if text.is_empty() {
+        let near = suggest::nearest(&args.topic, args::topics());
+        let help = near.map_or_else(
+            || "write a code, as in F0105, or a node of the language, as in restart".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(CliError::usage(format!("there is no code and no node `{}`", args.topic.escape_debug()), help));
+    }
+    ui.out(&text);
     Ok(Exit::Ok)
 }
 

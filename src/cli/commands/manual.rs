@@ -1,9 +1,10 @@
 //! `fleet help`, `fleet completions` and `fleet man`: all made from the arguments' own definitions and the schema table.
 
 use clap::CommandFactory as _;
+use clap::builder::PossibleValuesParser;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
-use crate::cli::args::{Args, Completions, Help, Man};
+use crate::cli::args::{self, Args, Completions, Help, Man};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
 use crate::roster::reference;
@@ -20,6 +21,10 @@ fn all() -> clap::Command {
     for name in names.iter().filter(|name| !INTERNAL.contains(&name.as_str())) {
         all = all.mut_subcommand(name, |command| command.hide(false));
     }
+    let topics = PossibleValuesParser::new(args::topics());
+    let all = all.mut_subcommand("explain", |explain| {
+        explain.mut_arg("topic", |topic| topic.value_parser(topics).hide_possible_values(true))
+    });
     all.after_help("`fleet help COMMAND` explains one.")
 }
 

@@ -108,6 +108,24 @@ pub(super) fn floor(roster: &Roster, diagnostics: &mut Diagnostics) {
     diagnostics.report(Diagnostic::error(Code::Floor, message).at(roster.end, "the roster ends here").help(help));
 }
 
+/// Most agents of one fleet, groups spelt out.
+const MAX_AGENTS: u64 = 4_000;
+
+/// Whether the groups spelt out are a fleet that one machine can hold.
+pub(super) fn few_enough(roster: &Roster, diagnostics: &mut Diagnostics) -> bool {
+    let size = |node: &AgentNode| u64::from(node.count.unwrap_or(1));
+    let total: u64 = roster.agents.iter().map(size).sum();
+    if total <= MAX_AGENTS {
+        return true;
+    }
+    let message = format!("the roster declares {total} agents; the limit is {MAX_AGENTS}");
+    let largest = roster.agents.iter().max_by_key(|node| size(node));
+    let place = largest.map_or(roster.end, |node| node.name.span);
+    let diagnostic = Diagnostic::error(Code::TooLarge, message).at(place, "the largest group");
+    diagnostics.report(diagnostic.help("lower `count=`"));
+    false
+}
+
 /// Finds names that stand twice, groups spelt out, and returns what can be addressed.
 pub(super) fn names(roster: &Roster, diagnostics: &mut Diagnostics) -> Names {
     let mut names = Names::new();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::roles::MAX_CHAIN;
 use super::super::{Context, builtin};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
 use crate::ids::RoleName;
@@ -17,8 +18,7 @@ pub(in crate::resolve) fn declared(context: &Context<'_>, diagnostics: &mut Diag
             diagnostics.report(diagnostic.at(first, "first here").help("keep one of them"));
         }
         let Some(base) = &role.extends else { continue };
-        let declared = context.roster.roles.iter().any(|other| other.name.value == base.value);
-        if !declared && !context.inputs.roles.contains_key(&base.value) {
+        if !context.roles.contains_key(&base.value) && !context.inputs.roles.contains_key(&base.value) {
             let message = format!("there is no role `{}`", base.value);
             let known = known(context);
             let help = suggest::did_you_mean(base.value.as_str(), known.iter().map(String::as_str));
@@ -39,7 +39,13 @@ pub(in crate::resolve) fn declared(context: &Context<'_>, diagnostics: &mut Diag
                 diagnostics.report(diagnostic.help("take one `extends=` out"));
                 break;
             }
-            let declared = context.roster.roles.iter().find(|other| other.name.value == *name);
+            if chain.len() > MAX_CHAIN {
+                let message = format!("more than {MAX_CHAIN} roles extend each other");
+                let diagnostic = Diagnostic::error(Code::Cycle, message).at(base.span, "the chain from here");
+                diagnostics.report(diagnostic.help("say shared settings in `defaults`, or in fewer roles"));
+                break;
+            }
+            let declared = context.roles.get(name);
             next = declared.and_then(|other| other.extends.as_ref()).map(|base| &base.value);
         }
     }

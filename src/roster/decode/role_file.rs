@@ -29,9 +29,9 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
         );
         return None;
     };
-    // Blank out everything but the header, so that places in diagnostics are places in the file.
-    let blank: String = text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
-    let masked = format!("{}{}{}", &blank[..header.start], &text[header.clone()], &blank[header.end..]);
+    // Blank out what stands before the header, so that places in diagnostics are places in the file.
+    let blank: String = text[..header.start].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+    let masked = format!("{}{}", blank, &text[header]);
     let document = document::parse_part(&masked, file, diagnostics)?;
     let nodes = check::check(&document.nodes, &[Scope::RoleFile, Scope::Setting], diagnostics);
     let named = |name: &str| nodes.iter().find(|node| node.spec.name == name);

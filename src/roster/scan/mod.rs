@@ -29,6 +29,8 @@ pub struct Scanned {
     pub breaks: Vec<usize>,
     /// What would put the slips right.
     pub fixes: Vec<Fix>,
+    /// Deepest nesting, of braces and of comments.
+    pub depth: usize,
 }
 
 /// A replacement that puts a slip right without changing what was meant.
@@ -76,6 +78,7 @@ pub fn scan_part(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Opt
         fixes: Vec::new(),
         at_node: true,
         joined: Joined::No,
+        depth: 0,
     };
     if let Err(stop) = scanner.run(diagnostics) {
         diagnostics.report(*stop);
@@ -94,7 +97,12 @@ pub fn scan_part(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Opt
         }
     }
     // Masks cover whole characters and are ASCII, so the text stays UTF-8.
-    Some(Scanned { text: String::from_utf8(masked).ok()?, breaks: scanner.breaks, fixes: scanner.fixes })
+    Some(Scanned {
+        text: String::from_utf8(masked).ok()?,
+        breaks: scanner.breaks,
+        fixes: scanner.fixes,
+        depth: scanner.depth,
+    })
 }
 
 type Stop = Box<Diagnostic>;
@@ -121,6 +129,7 @@ struct Scanner<'a> {
     /// The next word is the name of a node.
     at_node: bool,
     joined: Joined,
+    depth: usize,
 }
 
 /// What makes the next line part of this node.
@@ -197,6 +206,7 @@ impl Scanner<'_> {
                 '#' => self.at += 1 + self.rest()[1..].find(|c| !is_word(c)).unwrap_or(self.rest().len() - 1),
                 '{' => {
                     self.open.push(start);
+                    self.depth = self.depth.max(self.open.len());
                     self.at += 1;
                     self.at_node = true;
                     self.joined = Joined::No;
@@ -262,6 +272,7 @@ impl Scanner<'_> {
         loop {
             if self.rest().starts_with("/*") {
                 depth += 1;
+                self.depth = self.depth.max(depth);
                 self.at += 2;
                 if depth > MAX_COMMENT_DEPTH {
                     let message = format!("comments are nested more than {MAX_COMMENT_DEPTH} deep");

@@ -2,8 +2,8 @@
 
 use super::{Mask, Scanner, Stop, is_word};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::roster::syntax::faults::is_number;
 use crate::roster::syntax::lexer::is_newline;
+use crate::roster::syntax::words::is_number;
 
 /// Quotes that word processors put in.
 pub(super) fn is_quote(c: char) -> bool {

@@ -5,6 +5,7 @@
 
 use super::Span;
 use super::lexer::{Kind, Token, is_newline, lex};
+use super::words::{is_number, is_unicode_escape, looks_like_number};
 
 /// Mistakes looked for. A text with more is not a roster with slips in it.
 pub const MOST: usize = 200;
@@ -40,6 +41,12 @@ struct Walk<'a> {
     /// Whether a `/-` disables the node, for it and for each node around it.
     disabled: Vec<bool>,
     faults: Vec<Fault>,
+}
+
+/// How many names and values `text` holds: what a parser's time and memory go by.
+#[must_use]
+pub fn count(text: &str) -> usize {
+    lex(text).iter().filter(|token| token.kind.is_value()).count()
 }
 
 /// The mistakes of `text`, in its order; at most a few more than [`MOST`].
@@ -378,42 +385,4 @@ fn short(text: &str) -> std::borrow::Cow<'_, str> {
         None => text.into(),
         Some((end, _)) => format!("{}…", &text[..end]).into(),
     }
-}
-
-/// `{…}` of a `\u{…}` escape.
-fn is_unicode_escape(rest: &str) -> bool {
-    let digits = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(digits, _)| digits);
-    digits.is_some_and(|digits| {
-        (1..=6).contains(&digits.len())
-            && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-            && u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).is_some()
-    })
-}
-
-/// A number as KDL writes it.
-pub(crate) fn is_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let digits = |part: &str, radix: u32| {
-        part.starts_with(|c: char| c.is_digit(radix)) && part.chars().all(|c| c == '_' || c.is_digit(radix))
-    };
-    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
-        if let Some(rest) = unsigned.strip_prefix(prefix) {
-            return digits(rest, radix);
-        }
-    }
-    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
-        None => (unsigned, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    digits(whole, 10) && fraction.is_none_or(|part| digits(part, 10)) && exponent.is_none_or(|part| digits(part, 10))
-}
-
-/// `.5` and `-.5`, which KDL takes neither for a number nor for a word.
-fn looks_like_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    unsigned.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
