@@ -9,6 +9,7 @@ mod glass;
 mod hostile;
 mod logs;
 mod manifest;
+mod secrets;
 mod send;
 mod starts;
 mod subscribe;

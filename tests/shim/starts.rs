@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::{Frames, Place, code, eventually};
 
 /// Runs an agent that must not start; what is said about it.
-fn refused(place: &Place, status: i32) -> String {
+pub fn refused(place: &Place, status: i32) -> String {
     let (ended, stderr) = place.run();
     assert_eq!(code(ended), Some(status), "{stderr}");
     assert!(!place.folder().join("exit.json").exists(), "an agent that never ran has no exit record");
@@ -63,56 +63,6 @@ fn the_agent_gets_its_own_environment() {
     ] {
         assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
     }
-}
-
-#[test]
-fn a_secret_file_is_private_and_goes_with_the_agent() {
-    let mut place =
-        Place::shell("stat -c '%a' \"$KEY_FILE\"; cat \"$KEY_FILE\" | tr a-z A-Z; echo up; exec sleep 1000");
-    let source = place.root.path().join("key");
-    std::fs::write(&source, "open-sesame\n").unwrap();
-    place.manifest["launch"]["secrets"] =
-        json!([{"name": "KEY", "from": {"file": source}, "as": "file", "version": null}]);
-    let shim = place.up();
-    shim.shows("up");
-    let folder = place.root.path().join("r/lead.secrets");
-    assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-    assert_eq!(shim.lines()[0], "600");
-    assert_eq!(shim.lines()[1], "OPEN-SESAMEup");
-    shim.signal(Signal::SIGTERM);
-    shim.wait();
-    assert!(!folder.exists());
-}
-
-#[test]
-fn secrets_that_a_killed_shim_left_are_replaced() {
-    let mut place = Place::shell("cat \"$KEY_FILE\"");
-    place.environment = vec![("SOURCE".to_owned(), "new-value".to_owned())];
-    place.manifest["launch"]["secrets"] =
-        json!([{"name": "KEY", "from": {"env": "SOURCE"}, "as": "file", "version": null}]);
-    let stale = place.root.path().join("r/lead.secrets");
-    std::fs::create_dir_all(&stale).unwrap();
-    std::fs::set_permissions(place.root.path().join("r"), std::fs::Permissions::from_mode(0o700)).unwrap();
-    std::fs::write(stale.join("OLD"), "old").unwrap();
-    let (status, stderr) = place.run();
-    assert_eq!(code(status), Some(0), "{stderr}");
-    assert_eq!(place.read("log"), "***");
-    assert!(!stale.exists());
-}
-
-#[test]
-fn a_missing_secret_is_named_and_never_its_value() {
-    let mut place = Place::shell("true");
-    place.manifest["launch"]["secrets"] =
-        json!([{"name": "TOKEN", "from": {"env": "FLEET_TEST_NOT_SET"}, "as": "env", "version": null}]);
-    let stderr = refused(&place, 78);
-    assert!(stderr.contains("TOKEN") && stderr.contains("FLEET_TEST_NOT_SET is not set"), "{stderr}");
-    place.manifest["launch"]["secrets"] =
-        json!([{"name": "TOKEN", "from": {"file": "/nonexistent/token"}, "as": "file", "version": null}]);
-    assert!(refused(&place, 78).contains("/nonexistent/token"));
-    place.manifest["launch"]["secrets"] =
-        json!([{"name": "../TOKEN", "from": {"env": "PATH"}, "as": "file", "version": null}]);
-    assert!(refused(&place, 78).contains("no variable name"));
 }
 
 #[test]
