@@ -7,6 +7,7 @@ mod edit;
 #[path = "../cases/examples.rs"]
 mod examples;
 mod explained;
+mod files;
 mod fmt;
 mod from_tmux;
 mod generated;
