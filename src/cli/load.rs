@@ -13,6 +13,7 @@ use crate::resolve::{self, Fleet, HostFacts, Inputs, builtin};
 use crate::roster::decode::role_file;
 use crate::roster::include::{Found, Trouble, Wanted};
 use crate::roster::model::Roster;
+use crate::roster::syntax::words::condensed;
 use crate::roster::{self, defaults, scan};
 
 /// The name that is looked for.
@@ -262,7 +263,9 @@ fn text_of(
     if is_file {
         return read(&own).ok().map(|text| (relative, text));
     }
-    builtin::find(table, name).map(|text| (format!("built-in {relative}"), text.to_owned()))
+    let text = builtin::find(table, name)?;
+    let text = if extension == "kdl" { condensed(text) } else { text.to_owned() };
+    Some((format!("built-in {relative}"), text))
 }
 
 /// Why, without the number that only a programmer reads.

@@ -12,7 +12,7 @@ pub mod faults;
 pub mod format;
 pub mod lexer;
 pub mod tree;
-pub(super) mod words;
+pub mod words;
 
 /// A part of one text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
