@@ -146,7 +146,7 @@ impl Ui {
             let codes: std::collections::BTreeSet<_> =
                 found.iter().map(|diagnostic| diagnostic.code.number()).collect();
             let example = codes.first().copied().unwrap_or_default();
-            let _ = writeln!(stderr, "{line}. `fleet explain {example}` explains a code.");
+            let _ = writeln!(stderr, "{line}. More on one of them: `fleet explain {example}`.");
         }
     }
 

@@ -214,7 +214,10 @@ impl Printer<'_> {
     fn setting(&self, node: &Node) -> Setting {
         let values = Self::values(node).into_iter().map(|(name, value, kind)| Origin {
             name,
-            value: self.text(value, kind),
+            value: {
+                let text = self.text(value, kind);
+                text.strip_prefix(&format!("{name}=")).map_or(text.clone(), str::to_owned)
+            },
             from: self.place(value.span),
         });
         Setting { node: node.spec.name, values: values.collect() }

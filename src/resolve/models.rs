@@ -20,6 +20,15 @@ pub(super) fn choose(
         return None;
     };
     let own = part.runtime.as_ref();
+    for (index, link) in chain.uses.iter().enumerate() {
+        let runtime = |link: &Use| link.runtime.as_ref().map(|runtime| runtime.value.clone());
+        let same = |other: &&Use| other.model.value == link.model.value && runtime(other) == runtime(link);
+        if let Some(first) = chain.uses[..index].iter().find(same) {
+            let message = format!("the model `{}` stands twice in the chain", link.model.value);
+            let diagnostic = Diagnostic::error(Code::DuplicateName, message).at(link.model.span, "again here");
+            diagnostics.report(diagnostic.at(first.model.span, "first here").help("keep one of them"));
+        }
+    }
     for link in &chain.uses {
         check(context, link, own, diagnostics);
     }

@@ -112,8 +112,10 @@ pub fn explain(name: &str) -> String {
             .collect();
         let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         for (name, what) in rows {
-            let _ = writeln!(out, "    {name:width$}  {what}");
+            let head = format!("    {name:width$}  ");
+            let _ = writeln!(out, "{}", wrapped(&head, &what));
         }
+        inside(spec, &mut out);
         if let Some(default) = default_of(spec) {
             let _ = writeln!(out, "    Default: {default}");
         }
@@ -129,6 +131,55 @@ pub fn explain(name: &str) -> String {
         }
     }
     out
+}
+
+/// Columns that explanations are wrapped at.
+const WIDTH: usize = 100;
+
+/// `text` behind `head`, further lines below its beginning.
+fn wrapped(head: &str, text: &str) -> String {
+    let indent = head.chars().count();
+    let mut out = head.to_owned();
+    let mut column = indent;
+    for (index, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if index > 0 && column + 1 + length > WIDTH {
+            let _ = write!(out, "\n{}", " ".repeat(indent));
+            column = indent;
+        } else if index > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
+/// What may stand in the braces of a node.
+fn inside(spec: &NodeSpec, out: &mut String) {
+    let (settings, own): (Vec<Scope>, Vec<Scope>) =
+        spec.children.iter().partition(|scope| matches!(scope, Scope::Setting | Scope::RuntimeData | Scope::Script));
+    let nodes: Vec<_> =
+        own.iter().flat_map(|scope| nodes_in(std::slice::from_ref(scope)).collect::<Vec<_>>()).collect();
+    if !nodes.is_empty() {
+        out.push_str("    In its braces:\n");
+        for node in nodes {
+            let _ = writeln!(out, "{}", wrapped(&format!("        {}  ", node.usage()), node.doc));
+        }
+    }
+    if spec.name == "connector" && !own.is_empty() {
+        for kind in CONNECTOR_KINDS {
+            let optional =
+                if kind.optional.is_empty() { String::new() } else { format!(" [{}]", kind.optional.join(" ")) };
+            let _ = writeln!(out, "    kind=\"{}\" needs: {}{optional}", kind.name, kind.required.join(" "));
+        }
+    }
+    for scope in settings {
+        let names: Vec<_> = nodes_in(&[scope]).map(|node| node.name).collect();
+        let head = if scope == Scope::Setting { "    And settings: " } else { "    In its braces: " };
+        let _ = writeln!(out, "{}", wrapped(head, &names.join(" ")));
+    }
 }
 
 /// What is so where nobody says anything, as written in the built-in defaults.

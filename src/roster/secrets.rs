@@ -54,12 +54,29 @@ const SECRET_NAMES: &[&str] =
 /// # Panics
 /// Never: the expression is a constant and covered by a test.
 pub fn find(text: &str, file: FileId, diagnostics: &mut Diagnostics) {
+    conceal_assignments(text, file, diagnostics);
     // Most rosters hold none of the beginnings, and the expression takes longer than everything else that reads them.
     if !BEGINNINGS.iter().any(|beginning| text.contains(beginning)) {
         return;
     }
     for found in PATTERN.find_iter(text) {
         report(Span { file, start: found.start(), end: found.end() }, diagnostics);
+    }
+}
+
+/// Conceals the values of `NAME=value` lines, as in an env file that was named by mistake: an excerpt must not show them.
+fn conceal_assignments(text: &str, file: FileId, diagnostics: &mut Diagnostics) {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some((name, value)) = line.split_once('=') {
+            let name = name.trim().trim_start_matches("export ");
+            let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if plain && is_secret_name(name) {
+                let from = start + line.len() - value.len();
+                diagnostics.conceal(Span { file, start: from, end: from + value.trim_end().len() });
+            }
+        }
+        start += line.len();
     }
 }
 
@@ -74,7 +91,7 @@ pub fn is_secret_name(name: &str) -> bool {
 pub fn report(span: Span, diagnostics: &mut Diagnostics) {
     diagnostics.conceal(span);
     let message = "this looks like a secret, and a roster is read by everyone who reads the repository";
-    let help = "write `secret \"NAME\" from=\"env:NAME\"` or `from=\"file:PATH\"` instead, and revoke the value if it was ever committed";
+    let help = "write where it comes from, as in `from=\"env:NAME\"` or `from=\"file:PATH\"`, and revoke the value if it was ever committed";
     diagnostics.report_and_spoil(Diagnostic::error(Code::SecretLiteral, message).at(span, "concealed").help(help));
 }
 

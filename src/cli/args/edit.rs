@@ -7,6 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 /// Options of `add`.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Add {
+    /// The new agent's name, or its group's.
     #[arg(value_name = "NAME")]
     pub name: String,
     /// What it is in the fleet.
@@ -63,6 +64,7 @@ pub struct Rename {
     /// The agent or group.
     #[arg(value_name = "OLD")]
     pub old: String,
+    /// The name it gets.
     #[arg(value_name = "NEW")]
     pub new: String,
     /// Show the change, and write nothing.

@@ -63,9 +63,9 @@ pub struct Render {
 /// Options of `explain`.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Explain {
-    /// A code, as in F0105, or a node, as in restart.
+    /// A code, as in F0105, or a node, as in restart; else all of them are listed.
     #[arg(value_name = "TOPIC")]
-    pub topic: String,
+    pub topic: Option<String>,
 }
 
 /// Options of `schema`.

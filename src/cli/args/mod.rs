@@ -279,6 +279,7 @@ pub struct Attach {
 /// Options of `screen`.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Screen {
+    /// The agent; `orchestrator` is the one who leads, whatever its name.
     #[arg(value_name = "AGENT")]
     pub agent: String,
     /// Print JSON.
@@ -291,6 +292,7 @@ pub struct Screen {
 /// Exit status: 0 confirmed, submitted or queued; 6 refused; 7 unknown.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Send {
+    /// The agent; `orchestrator` is the one who leads, whatever its name.
     #[arg(value_name = "AGENT")]
     pub agent: String,
     /// The message; `-` reads it from standard input. After `--`, words may begin with a dash.

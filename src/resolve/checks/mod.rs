@@ -45,7 +45,10 @@ pub(super) fn whole(context: &Context<'_>, members: &[Member<'_>], names: &Names
     gates::gates(context, members, diagnostics);
     reactions::reactions(context, members, names, diagnostics);
     usage::references(context, members, diagnostics);
-    usage::unused(context, members, diagnostics);
+    // What is unused may only be misspelt where it is used.
+    if !diagnostics.has_errors() {
+        usage::unused(context, members, diagnostics);
+    }
 }
 
 /// Reports names that stand twice: the kind in the plural, the name, its place.

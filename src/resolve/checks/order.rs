@@ -39,7 +39,11 @@ pub(in crate::resolve) fn cycles(agents: &[Agent], diagnostics: &mut Diagnostics
         if let Some(at) = walk.iter().position(|agent| agent.name == next.name) {
             let circle = &walk[at..];
             let names: Vec<_> = circle.iter().chain([&next]).map(|agent| format!("`{}`", agent.name)).collect();
-            let message = format!("these agents wait for each other: {}", names.join(" after "));
+            let message = if circle.len() == 1 {
+                format!("`{}` waits for itself", next.name)
+            } else {
+                format!("these agents wait for each other: {}", names.join(" after "))
+            };
             let mut diagnostic = Diagnostic::error(Code::Cycle, message).help("take one `after` out of the circle");
             for agent in circle {
                 let next = agent.after.iter().find(|name| circle.iter().any(|other| other.name == **name));

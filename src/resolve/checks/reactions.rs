@@ -61,7 +61,7 @@ pub(super) fn reactions(context: &Context<'_>, members: &[Member<'_>], names: &N
 /// News of a forge come from a forge.
 fn source(context: &Context<'_>, reaction: &Reaction, diagnostics: &mut Diagnostics) {
     let event = reaction.event.value.as_str();
-    if OF_THE_FORGE.contains(&event) && context.roster.forges.is_empty() {
+    if OF_THE_FORGE.contains(&event) && !context.roster.nodes.iter().any(|node| node.spec.name == "forge") {
         let message = format!("nothing reports `{event}`: the roster names no forge");
         let diagnostic =
             Diagnostic::warning(Code::NoSource, message).at(reaction.event.span, "never happens by itself");

@@ -80,6 +80,19 @@ fn inside(raw: &[RawNode], scopes: &[Scope], diagnostics: &mut Diagnostics) -> (
     (nodes, meant)
 }
 
+/// Where `name` is a property: of a node that stands here, or of the one whose braces these are.
+fn property_of(name: &str, scopes: &[Scope]) -> Option<String> {
+    let here = schema::nodes_in(scopes).find(|spec| spec.property(name).is_some());
+    let around = schema::specs().find(|spec| spec.children == scopes && spec.property(name).is_some());
+    match (here, around) {
+        (Some(spec), _) => Some(format!("`{name}` is a property: write `{} {name}=…`", spec.name)),
+        (None, Some(spec)) => {
+            Some(format!("`{name}` is a property of `{}`: write `{name}=…` before its brace", spec.name))
+        }
+        (None, None) => None,
+    }
+}
+
 /// The node that `raw` is the name of, when it stands among the arguments of another because its `;` was forgotten.
 fn forgotten(raw: &RawValue, siblings: &[Scope]) -> Option<&'static str> {
     match raw {
@@ -96,7 +109,9 @@ fn unknown(found: &RawNode, scopes: &[Scope], diagnostics: &mut Diagnostics) -> 
         schema::specs().filter(|spec| spec.name == found.name && spec.scope.is_roster()).collect();
     elsewhere.dedup_by_key(|spec| spec.scope.place());
     let help = match elsewhere.as_slice() {
-        [] => did_you_mean(&found.name, known.iter().copied()).unwrap_or_default(),
+        [] => property_of(&found.name, scopes)
+            .or_else(|| did_you_mean(&found.name, known.iter().copied()))
+            .unwrap_or_default(),
         specs => {
             let places: Vec<_> = specs.iter().map(|spec| spec.scope.place()).collect();
             format!("`{}` stands {}", found.name, places.join(", or "))
@@ -139,6 +154,16 @@ fn arguments(
                 [_] => format!("`{}` takes one argument", spec.name),
                 more => format!("`{}` takes {} arguments", spec.name, more.len()),
             };
+            let unsaid = spec.properties.iter().find(|property| {
+                property.required && !found.properties.iter().any(|given| given.name == property.name)
+            });
+            if let Some(property) = unsaid.filter(|_| forgotten(raw, siblings).is_none()) {
+                let message = format!("this value of `{}` needs its name", spec.name);
+                let diagnostic = Diagnostic::error(Code::MissingProperty, message).at(*span, "here");
+                diagnostics
+                    .report_and_spoil(diagnostic.help(format!("write `{}=` directly before it", property.name)));
+                break;
+            }
             let diagnostic = Diagnostic::error(Code::TooManyArguments, message).at(*span, "one too many");
             diagnostics.report(diagnostic.help(match forgotten(raw, siblings) {
                 Some(next) => format!("put `;` or a line break before `{next}`, which is a node of its own"),
@@ -176,6 +201,10 @@ fn properties(
             continue;
         }
         let Some(known) = spec.property(&property.name) else {
+            // It belongs to a node whose `;` before it was forgotten, which was said.
+            if found.arguments.len() > spec.arguments.len() && !spec.arguments.iter().any(|argument| argument.many) {
+                continue;
+            }
             let names: Vec<_> = spec.properties.iter().map(|known| known.name).collect();
             let child = schema::find(spec.children, &property.name);
             let help = match (child, names.is_empty()) {
@@ -195,7 +224,9 @@ fn properties(
         let value = convert(&property.value, property.span, known.kind, &format!("{}=", known.name), diagnostics);
         values.insert(known.name, Spanned::new(value, property.span));
     }
-    for property in spec.properties.iter().filter(|property| property.required) {
+    let nameless =
+        found.arguments.len() > spec.arguments.len() && !spec.arguments.iter().any(|argument| argument.many);
+    for property in spec.properties.iter().filter(|property| property.required && !nameless) {
         if !places.contains_key(property.name) {
             let message = format!("`{}` needs `{}=`", spec.name, property.name);
             let help = format!("add `{}=`: {} ({})", property.name, property.doc, property.kind.describe());

@@ -34,7 +34,7 @@ pub(super) fn convert(raw: &RawValue, span: Span, kind: Kind, what: &str, diagno
 /// The value that was most likely meant, of the type that was asked for.
 fn instead(raw: &RawValue, kind: Kind) -> Option<String> {
     match (kind, raw) {
-        (Kind::Flag, RawValue::Text(text)) => match text.to_lowercase().as_str() {
+        (Kind::Flag, RawValue::Text(text)) => match text.to_lowercase().trim_start_matches('#') {
             "true" | "yes" | "on" | "1" => Some("write `#true`".to_owned()),
             "false" | "no" | "off" | "0" => Some("write `#false`".to_owned()),
             _ => None,
@@ -133,7 +133,20 @@ fn of_text(text: &str, kind: Kind) -> Result<Value, Problem> {
             };
             let message =
                 || format!("`{}` is not {}", text.escape_debug(), kind.describe().replace(" in quotes", ""));
-            if fits { Ok(keep()) } else { Err(Problem::Value(message(), None)) }
+            let meant = match kind {
+                Kind::Url if !text.contains("://") && is_url(&format!("https://{text}")) => {
+                    Some(format!("https://{text}"))
+                }
+                Kind::Repository => {
+                    let path = text.trim_end_matches('/').trim_end_matches(".git");
+                    let mut parts = path.rsplit(['/', ':']);
+                    let name = parts.next().unwrap_or_default();
+                    parts.next().map(|owner| format!("{owner}/{name}")).filter(|meant| is_repository(meant))
+                }
+                _ => None,
+            };
+            let help = meant.map(|meant| format!("did you mean \"{meant}\"?"));
+            if fits { Ok(keep()) } else { Err(Problem::Value(message(), help)) }
         }
         Kind::Word(words) if words.contains(&text) => Ok(keep()),
         Kind::Word(words) => {

@@ -220,7 +220,9 @@ fn fleet(nodes: &[Node], roster: &mut Roster, diagnostics: &mut Diagnostics) {
         let first = nodes.iter().find(|node| node.span.file == roster.file);
         let place = first.map_or(roster.end, |node| node.span);
         let diagnostic = Diagnostic::error(Code::NoFleet, message).at(place, "before this");
-        diagnostics.report(diagnostic.help("start the file with `fleet \"NAME\" version=1`"));
+        let help =
+            "start the file with `fleet \"NAME\" version=1`; if another file includes this one, check that one";
+        diagnostics.report(diagnostic.help(help));
         return;
     };
     if let Some(first) = nodes.first().filter(|first| first.spec.name != "fleet") {

@@ -93,7 +93,7 @@ pub fn scan_part(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Opt
                 masked[end - 1] = b'"';
             }
             Mask::Blank(start, end) => masked[start..end].fill(b' '),
-            Mask::Equals(at) => masked[at] = b'=',
+            Mask::Byte(at, byte) => masked[at] = byte,
         }
     }
     // Masks cover whole characters and are ASCII, so the text stays UTF-8.
@@ -113,8 +113,8 @@ enum Mask {
     Text(usize, usize),
     /// Shown to it as blanks.
     Blank(usize, usize),
-    /// One byte, shown to it as `=`.
-    Equals(usize),
+    /// One byte, shown to it as another one.
+    Byte(usize, u8),
 }
 
 struct Scanner<'a> {
@@ -225,7 +225,7 @@ impl Scanner<'_> {
                         return Err(self.stop(Code::Unbalanced, start, 1, message, help));
                     }
                 }
-                '[' | ']' | '(' | ')' => return Err(self.bracket(c)),
+                '[' | ']' | '(' | ')' => self.bracket(c, diagnostics)?,
                 _ if slips::is_quote(c) => self.typographic(diagnostics)?,
                 _ if is_word(c) || c == '/' => self.word(diagnostics),
                 '\\' => {

@@ -2,6 +2,7 @@
 
 use super::{Mask, Scanner, Stop, is_word};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::quantity;
 use crate::roster::syntax::lexer::is_newline;
 use crate::roster::syntax::words::is_number;
 
@@ -21,15 +22,21 @@ fn closes(open: char, close: char) -> bool {
 
 impl Scanner<'_> {
     /// A bracket, which no roster has. `[section]` at the beginning of a line is TOML's.
-    #[expect(clippy::unnecessary_box_returns, reason = "the error type of the scan is boxed")]
-    pub(super) fn bracket(&self, c: char) -> Stop {
-        if self.at_node && c == '[' {
-            let message = "`[…]` is how TOML begins a section".to_owned();
-            let help = "a roster is KDL: write the section as a node, as in `defaults { … }`";
-            return self.stop(Code::OtherLanguage, self.at, 1, message, help);
+    pub(super) fn bracket(&mut self, c: char, diagnostics: &mut Diagnostics) -> Result<(), Stop> {
+        let start = self.at;
+        let line = &self.rest()[..self.rest().find(is_newline).unwrap_or(self.rest().len())];
+        let section = line.trim_end();
+        if self.at_node && section.starts_with('[') && section.ends_with(']') && !section.contains(['"', '{', '}']) {
+            let message = format!("`{section}` is how TOML begins a section");
+            let end = start + section.len();
+            let diagnostic = Diagnostic::error(Code::OtherLanguage, message).at(self.span(start, end), "not KDL");
+            diagnostics.report_and_spoil(diagnostic.help("write the section as a node, as in `defaults { … }`"));
+            self.masks.push(Mask::Blank(start, end));
+            self.at = end;
+            return Ok(());
         }
         let help = "a roster has no lists and no type annotations: write values side by side, separated by blanks";
-        self.stop(Code::BadCharacter, self.at, 1, format!("`{c}` does not belong in a roster"), help)
+        Err(self.stop(Code::BadCharacter, start, 1, format!("`{c}` does not belong in a roster"), help))
     }
 
     /// Typographic quotes. A pair on one line is reported and hidden; a single one ends the scan, because nobody knows
@@ -87,8 +94,14 @@ impl Scanner<'_> {
         let diagnostic = Diagnostic::error(Code::BareWord, message).at(self.span(start, end), "here");
         diagnostics.report_and_spoil(diagnostic.help(format!("write `\"{text}\"`")));
         let fix = format!("\"{}\"", text.replace('\\', "\\\\"));
+        if text.contains('\\') {
+            self.masks.push(Mask::Text(start, end));
+        } else {
+            // What stands inside is what was meant: an `include` is still followed, a name still looked up.
+            self.masks.push(Mask::Byte(start, b'"'));
+            self.masks.push(Mask::Byte(end - 1, b'"'));
+        }
         self.fix(start, end, fix);
-        self.masks.push(Mask::Text(start, end));
         self.at = end;
         true
     }
@@ -119,6 +132,21 @@ impl Scanner<'_> {
             return;
         }
         if named && self.foreign_key(start, diagnostics) {
+            return;
+        }
+        if named && word == "-" && self.rest().starts_with([' ', '\t']) {
+            let message = "`-` is how YAML writes a list";
+            let diagnostic = Diagnostic::error(Code::OtherLanguage, message).at(self.span(start, self.at), "not KDL");
+            diagnostics.report_and_spoil(diagnostic.help("write each item as a node of its own"));
+            self.masks.push(Mask::Blank(start, self.at));
+            self.at_node = true;
+            return;
+        }
+        if word == "," && self.is_yaml_key_next() {
+            // `role: "coder", runtime: "canary"`: the comma parts two nodes.
+            self.masks.push(Mask::Byte(start, b';'));
+            self.fix(start, self.at, ";");
+            self.at_node = true;
             return;
         }
         if let Some(odd) = word.find(is_invisible) {
@@ -168,6 +196,13 @@ impl Scanner<'_> {
         true
     }
 
+    fn is_yaml_key_next(&self) -> bool {
+        let next = self.rest().trim_start_matches([' ', '\t']);
+        let length =
+            next.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))).unwrap_or(next.len());
+        length > 0 && next[length..].starts_with(": ")
+    }
+
     /// `node key: value`, where a property is meant.
     fn yaml_property(&mut self, start: usize, diagnostics: &mut Diagnostics) {
         let (end, key) = (self.at, &self.text[start..self.at - 1]);
@@ -176,7 +211,7 @@ impl Scanner<'_> {
         diagnostics.report_and_spoil(diagnostic.help(format!("write `{key}=` directly before the value")));
         let blanks = self.rest().len() - self.rest().trim_start_matches([' ', '\t']).len();
         self.fix(end - 1, end + blanks, "=");
-        self.masks.push(Mask::Equals(end - 1));
+        self.masks.push(Mask::Byte(end - 1, b'='));
     }
 
     /// `key: value` and `key = value` where a node's name stands, whose word starts at `start`. Whether it was one.
@@ -193,8 +228,8 @@ impl Scanner<'_> {
         };
         let after_key = start + key.len();
         let message = format!("`{}` is how {language} writes a key", &self.text[start..end]);
-        let diagnostic = Diagnostic::error(Code::OtherLanguage, message).at(self.span(after_key, end), "not KDL");
-        diagnostics.report(diagnostic.help(format!("write `{key}` and its value after a blank")));
+        let diagnostic = Diagnostic::error(Code::OtherLanguage, message).at(self.span(start, end), "not KDL");
+        diagnostics.report_and_spoil(diagnostic.help(format!("write `{key}` and its value after a blank")));
         let space =
             if self.text[end..].starts_with([' ', '\t', '\n', '\r']) || end == self.text.len() { "" } else { " " };
         self.fixes.push(super::Fix { start: after_key, end, text: space.to_owned() });
@@ -227,6 +262,10 @@ fn slip(word: &str) -> Option<Slip> {
     }
     let digits = word.trim_start_matches(['+', '-']);
     if digits.starts_with(|c: char| c.is_ascii_digit()) && !is_number(digits) {
+        // The form that is right, not only quotes around one that is not.
+        let fits = quantity::duration(word).is_ok() || quantity::size(word).is_ok();
+        let meant = quantity::meant_duration(word).or_else(|| quantity::meant_size(word)).filter(|_| !fits);
+        let fix = meant.map_or(fix, |meant| format!("\"{meant}\""));
         let help = format!("write `{fix}`: durations, sizes and percentages stand in quotes");
         return Some(Slip { message: format!("`{word}` is not a number"), help, fix });
     }
