@@ -21,6 +21,12 @@ pub fn check(fleet: &Fleet, manager: ManagerKind, diagnostics: &mut Diagnostics)
     for agent in &fleet.agents {
         program(agent, diagnostics);
         folder(agent, diagnostics);
+        if let Some(place) = agent.requires_sandbox {
+            let message = format!("`{}` must not run without its sandbox, and this version sets none up", agent.name);
+            let diagnostic = Diagnostic::error(Code::NotEnforced, message).at(place, "required here");
+            let help = "take `required=#true` out, if the agent may run with what its own CLI does";
+            diagnostics.report(diagnostic.help(help));
+        }
         for secret in &agent.secrets {
             let absent = match &secret.from {
                 SecretSource::File(path) => unreadable(path).map(|error| {

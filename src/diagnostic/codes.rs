@@ -102,6 +102,7 @@ codes! {
     NoFolder = "F0402", "a working folder that cannot be used";
     FileNotRead = "F0403", "a file the roster names cannot be read";
     SecretAbsent = "F0404", "a secret that is not there now";
+    NotEnforced = "F0405", "a requirement that this version cannot keep";
 }
 
 impl fmt::Display for Code {

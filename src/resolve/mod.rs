@@ -342,6 +342,7 @@ fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostic
             script: runtime.script.clone().map(crate::script::Script::new),
             terminal: settings.terminal.clone(),
             policy: settings.policy.clone(),
+            requires_sandbox: part.sandbox.required.as_ref().filter(|flag| flag.value).map(|flag| flag.span),
             name: name.clone(),
         });
     }

@@ -136,6 +136,8 @@ pub struct Agent {
     pub script: Option<Script>,
     pub terminal: Terminal,
     pub policy: Policy,
+    /// Where the roster says that the agent must not run without its sandbox.
+    pub requires_sandbox: Option<Span>,
 }
 
 impl Agent {

@@ -18,6 +18,7 @@ fn meaning(compiled: &Compiled) -> String {
     for agent in &mut fleet.agents {
         agent.place.clear();
         agent.span = nowhere;
+        agent.requires_sandbox = None;
     }
     fleet.agents.sort_by(|one, other| one.name.cmp(&other.name));
     fleet.declared.clear();

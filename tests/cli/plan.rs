@@ -38,3 +38,20 @@ fn without_colour_nothing_is_lost_and_no_escape_is_printed() {
     let said = bench.finish(bench.command(&["plan", "--manager=local"]).env("NO_COLOR", "1").env("TERM", "xterm"));
     assert!(!said.all().contains('\u{1b}'), "{}", said.all());
 }
+
+#[test]
+fn what_nothing_acts_on_yet_is_listed() {
+    let bench = Bench::with(
+        "fleet \"shop\" version=1 supervise=#true\nworkspace \".\" base=\"main\"\ndefaults { runtime \"canary\"; stall after=\"20m\" }\n\
+         orchestrator \"lead\" { connector \"ops\" }\nenhancer \"mender\" { digest every=\"1h\" }\n\
+         connector \"ops\" kind=\"desktop\"\nagent \"coder\" count=2 { role \"coder\"; worktree; sandbox \"inner\"; home \"shared\"; resume \"never\" }\n\
+         gate \"merge\" { approval by=\"human\" }\nforge \"github\" repo=\"a/b\"\non \"approved-and-green\" { require gate=\"merge\"; merge }\n",
+    );
+    let said = bench.run(&["plan", "--manager", "local"]);
+    let note: Vec<_> =
+        said.out.lines().skip_while(|line| !line.contains("declared, not enforced yet")).take(4).collect();
+    insta::assert_snapshot!(note.join("\n"));
+    let said = bench.run(&["plan", "--manager", "local", "--json"]);
+    let notes = said.out.lines().filter(|line| line.contains("declared, not enforced yet")).count();
+    assert_eq!(notes, 9, "{}", said.out);
+}
