@@ -13,7 +13,7 @@ mod view;
 pub use artifact::{Artifact, FileKind, Owner};
 pub use view::view;
 
-use crate::ids::{Digest, UnitName};
+use crate::ids::UnitName;
 use crate::resolve::{Agent, Fleet};
 
 /// What rendering needs to know of the service manager.
@@ -35,23 +35,30 @@ pub fn render(fleet: &Fleet, target: Target) -> Vec<Artifact> {
             artifacts.push(Artifact::new(Owner::Fleet, kind, fleet.paths.unit(&unit), text));
         }
     }
+    let mut shared = manifest::Shared::default();
     for agent in &fleet.agents {
-        artifacts.extend(agent_artifacts(fleet, agent, target));
+        artifacts.extend(agent_artifacts(fleet, agent, target, &mut shared));
     }
     artifacts
 }
 
-fn agent_artifacts(fleet: &Fleet, agent: &Agent, target: Target) -> Vec<Artifact> {
+fn agent_artifacts(fleet: &Fleet, agent: &Agent, target: Target, shared: &mut manifest::Shared) -> Vec<Artifact> {
     let folder = fleet.paths.agent(&agent.name);
     let owner = || Owner::Agent(agent.name.clone());
-    let env = unit::env_file(agent);
-    let manifest = manifest::manifest(fleet, agent, &Digest::of(env.as_bytes()));
-    let mut found = vec![
-        Artifact::new(owner(), FileKind::Manifest, folder.join("manifest.json"), manifest::text(&manifest)),
-        Artifact::new(owner(), FileKind::Env, folder.join("env"), env),
-    ];
-    if let Some(text) = &agent.role_text {
-        found.push(Artifact::new(owner(), FileKind::Role, folder.join("role.md"), format!("{text}\n")));
+    let env = Artifact::new(owner(), FileKind::Env, folder.join("env"), unit::env_file(agent));
+    let role = agent.role_text.as_deref().map(|text| (text, shared.role(text)));
+    let role_digest = role.as_ref().map(|(_, (digest, _))| digest.clone());
+    let mut manifest = manifest::manifest(fleet, agent, &env.digest, role_digest);
+    let text = shared.text(&mut manifest);
+    let mut found = vec![Artifact::new(owner(), FileKind::Manifest, folder.join("manifest.json"), text), env];
+    if let Some((text, (_, digest))) = role {
+        found.push(Artifact {
+            owner: owner(),
+            kind: FileKind::Role,
+            path: folder.join("role.md"),
+            text: format!("{text}\n"),
+            digest,
+        });
     }
     if let Some(script) = manifest::script(agent) {
         found.push(Artifact::new(owner(), FileKind::Runtime, folder.join("script.json"), script));
