@@ -395,6 +395,14 @@ mod tests {
     }
 
     #[test]
+    fn items_of_yaml_lists_are_named() {
+        // Laid out anew, `-//c` becomes `-    // c`, and a text of such lines was taken for YAML only then.
+        assert_eq!(codes("-//c\na").1, [("F0107", 0)]);
+        assert_eq!(codes("a\n- name: x"), (Some("a\n  name  x".to_owned()), vec![("F0107", 2), ("F0107", 8)]));
+        assert_eq!(codes("a -1 - --b").1, []);
+    }
+
+    #[test]
     fn masks_never_break_characters() {
         let (passed, _) = codes("dir ./größe/日本");
         assert!(passed.is_some_and(|text| text.len() == "dir ./größe/日本".len()));

@@ -134,14 +134,6 @@ impl Scanner<'_> {
         if named && self.foreign_key(start, diagnostics) {
             return;
         }
-        if named && word == "-" && self.rest().starts_with([' ', '\t']) {
-            let message = "`-` is how YAML writes a list";
-            let diagnostic = Diagnostic::error(Code::OtherLanguage, message).at(self.span(start, self.at), "not KDL");
-            diagnostics.report_and_spoil(diagnostic.help("write each item as a node of its own"));
-            self.masks.push(Mask::Blank(start, self.at));
-            self.at_node = true;
-            return;
-        }
         if word == "," && self.is_yaml_key_next() {
             // `role: "coder", runtime: "canary"`: the comma parts two nodes.
             self.masks.push(Mask::Byte(start, b';'));
@@ -214,9 +206,18 @@ impl Scanner<'_> {
         self.masks.push(Mask::Byte(end - 1, b'='));
     }
 
-    /// `key: value` and `key = value` where a node's name stands, whose word starts at `start`. Whether it was one.
+    /// `key: value`, `key = value` and `- item` where a node's name stands, whose word starts at `start`. Whether it was
+    /// one.
     fn foreign_key(&mut self, start: usize, diagnostics: &mut Diagnostics) -> bool {
         let word = &self.text[start..self.at];
+        if word == "-" {
+            let diagnostic = Diagnostic::error(Code::OtherLanguage, "`-` is how YAML begins an item of a list");
+            let help = "write a node: its name and its values, one node a line";
+            diagnostics.report_and_spoil(diagnostic.at(self.span(start, self.at), "not KDL").help(help));
+            self.masks.push(Mask::Blank(start, self.at));
+            self.at_node = true;
+            return true;
+        }
         let (language, key, end) = if let Some(key) = word.strip_suffix(':').filter(|key| !key.is_empty()) {
             ("YAML", key, self.at)
         } else {
