@@ -9,6 +9,9 @@ use serde::Serialize;
 /// a sink from one that did not.
 pub(super) const MARK: char = '\u{1}';
 
+/// The longest duration that systemd reads, in milliseconds: 292,000 years.
+const LONGEST_MS: u64 = i64::MAX as u64 / 1000;
+
 /// A text that a sink has rendered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -26,10 +29,20 @@ impl Marked {
     }
 }
 
-/// One line without control characters; a trailing backslash would swallow the next line of a unit file.
+/// One line without control characters and with a visible end.
 fn one_line(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line.trim().trim_end_matches('\\').trim_end().to_owned()
+    visible_end(line.trim()).to_owned()
+}
+
+/// Code points that Unicode keeps for programs. To systemd they are invalid UTF-8, for which it refuses a whole file.
+fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
+}
+
+/// A trailing backslash would swallow the next line of a unit file, and trailing blanks are not read back.
+fn visible_end(line: &str) -> &str {
+    line.trim_end_matches(|c: char| c.is_whitespace() || c == '\\')
 }
 
 /// A value that fleet made itself: a number, a unit name, a word of systemd's.
@@ -41,9 +54,10 @@ pub fn word(text: impl std::fmt::Display) -> Marked {
 /// `Description=`: specifiers are expanded in it, so `%` is doubled (systemd.unit(5)).
 #[must_use]
 pub fn description(text: &str) -> Marked {
-    let line = one_line(text).replace('%', "%%");
     // systemd keeps no more than 2048 bytes of a line it did not ask for; people read far less.
-    Marked::new(line.chars().take(200).collect::<String>().trim_end_matches('\\'))
+    let shown = |c| if is_noncharacter(c) { char::REPLACEMENT_CHARACTER } else { c };
+    let short: String = one_line(text).chars().take(200).map(shown).collect();
+    Marked::new(visible_end(&short).replace('%', "%%"))
 }
 
 /// The program of `ExecStart=`. Unlike the words after it, systemd expands no variable in it; it refuses quotes and
@@ -99,23 +113,39 @@ pub fn env_line(name: &str, value: &str) -> Marked {
     Marked::new(out)
 }
 
-/// A command of a file that tmux reads: every word in single quotes, which tmux takes as they are. A `#` would be expanded
-/// by some commands all the same (`#(…)` runs a program), so it is doubled; control characters have no business there.
+/// A word of a command of a file that tmux reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TmuxWord {
+    /// tmux takes it as it is: a command's name, an option, the program of a pane and its words.
+    Plain(String),
+    /// tmux expands it: the name of a session or window. `#(…)` would run a program.
+    Name(String),
+}
+
+/// A command of a file that tmux reads: every word in single quotes, between which nothing has a meaning. The `#` of a
+/// name is doubled; control characters have no business in any of them.
 #[must_use]
-pub fn tmux_line(words: &[String]) -> Marked {
+pub fn tmux_line(words: &[TmuxWord]) -> Marked {
     let quoted: Vec<_> = words
         .iter()
         .map(|word| {
-            let plain: String = word.chars().filter(|c| !c.is_control()).collect();
-            format!("'{}'", plain.replace('#', "##").replace('\'', "'\\''"))
+            let text = match word {
+                TmuxWord::Plain(text) => text.clone(),
+                TmuxWord::Name(text) => text.replace('#', "##"),
+            };
+            let text: String = text.chars().filter(|c| !c.is_control()).collect();
+            format!("'{}'", text.replace('\'', "'\\''"))
         })
         .collect();
     Marked::new(quoted.join(" "))
 }
 
-/// A duration: milliseconds as systemd writes them.
+/// A duration: milliseconds as systemd writes them. It counts microseconds, and takes longer ones for mistakes.
 #[must_use]
 pub fn duration(ms: u64) -> Marked {
+    if ms > LONGEST_MS {
+        return word("infinity");
+    }
     if ms.is_multiple_of(1000) { word(format!("{}s", ms / 1000)) } else { word(format!("{ms}ms")) }
 }
 
@@ -131,6 +161,8 @@ mod tests {
         assert_eq!(env_line("A", "x\"`$\\y").as_str(), r#"A="x\"\`\$\\y""#);
         assert_eq!(path(Path::new("/a b/%h")).as_str(), "/a b/%%h");
         assert_eq!(duration(1500).as_str(), "1500ms");
+        let words = [TmuxWord::Plain("it's #1".to_owned()), TmuxWord::Name("#(x)".to_owned())];
+        assert_eq!(tmux_line(&words).as_str(), r"'it'\''s #1' '##(x)'");
     }
 
     #[test]

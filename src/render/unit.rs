@@ -36,7 +36,7 @@ pub(super) fn agent(fleet: &Fleet, agent: &Agent, systemd: u32) -> String {
     unit.service(
         "TimeoutStopSec",
         "stop_timeout",
-        Some(sink::duration(agent.policy.stop_timeout_ms + STOP_MARGIN_MS)),
+        Some(sink::duration(agent.policy.stop_timeout_ms.saturating_add(STOP_MARGIN_MS))),
     );
     unit.service("MemoryMax", "memory", limits.memory.map(sink::word));
     unit.service("MemoryHigh", "memory_high", limits.memory_high.map(sink::word));

@@ -1,7 +1,7 @@
 //! The viewer's session, as commands that tmux reads from a file.
 
 use super::artifact::{Artifact, FileKind, Owner};
-use super::sink::{self, Marked};
+use super::sink::{self, Marked, TmuxWord};
 use super::template::{Values, fill};
 use crate::resolve::{Fleet, Window};
 
@@ -23,28 +23,26 @@ pub fn view(fleet: &Fleet) -> Artifact {
 /// One window: its first pane makes it, each further one splits it.
 fn lines(fleet: &Fleet, window: &Window, new_session: Option<&str>) -> Vec<Marked> {
     let program = fleet.paths.bin().join("fleet").display().to_string();
+    let plain = |word: &str| TmuxWord::Plain(word.to_owned());
+    let name = |word: &str| TmuxWord::Name(word.to_owned());
     let mut lines = Vec::new();
     for (index, agent) in window.panes.iter().enumerate() {
-        let mut words: Vec<String> = match (index, new_session) {
+        let mut words: Vec<TmuxWord> = match (index, new_session) {
             (0, Some(session)) => {
-                ["new-session", "-d", "-s", session, "-x", "200", "-y", "50", "-n"].map(str::to_owned).to_vec()
+                let mut words = vec![plain("new-session"), plain("-d"), plain("-s"), name(session)];
+                words.extend(["-x", "200", "-y", "50"].map(plain));
+                words
             }
-            (0, None) => ["new-window", "-n"].map(str::to_owned).to_vec(),
-            _ => vec!["split-window".to_owned()],
+            (0, None) => vec![plain("new-window")],
+            _ => vec![plain("split-window")],
         };
         if index == 0 {
-            words.push(window.title.clone());
+            words.extend([plain("-n"), name(&window.title)]);
         }
-        words.extend([
-            program.clone(),
-            "attach".to_owned(),
-            agent.to_string(),
-            "--fleet".to_owned(),
-            fleet.id.to_string(),
-        ]);
+        words.extend([program.as_str(), "attach", agent.as_str(), "--fleet", fleet.id.as_str()].map(plain));
         lines.push(sink::tmux_line(&words));
         // Without it the next split may find no room.
-        lines.push(sink::tmux_line(&["select-layout".to_owned(), window.arrange.clone()]));
+        lines.push(sink::tmux_line(&["select-layout", window.arrange.as_str()].map(plain)));
     }
     lines
 }

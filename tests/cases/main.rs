@@ -18,4 +18,5 @@ mod format;
 mod parser;
 mod reference;
 mod role_files;
+mod values;
 mod written;

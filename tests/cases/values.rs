@@ -1,0 +1,74 @@
+//! Values that fuzzing found to end up in files as something else than was meant. See `fuzz/` for the oracles.
+
+use std::path::PathBuf;
+
+use fleet::render::unit::parse;
+
+use super::compile::{compile, compile_on, host};
+
+/// The directives of the one agent's unit.
+fn directive(settings: &str, section: &str, name: &str) -> String {
+    let text = format!(
+        "fleet \"odd\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" {{\n    role \"coder\"\n    {settings}\n    \
+         runtime \"command\" {{ argv \"true\"; }}\n}}\n"
+    );
+    let artifacts = compile(&text).artifacts(Some(252));
+    let unit = artifacts.iter().find(|artifact| artifact.path.ends_with("fleet-odd-one.service")).unwrap();
+    parse(&unit.text)[section][name][0].clone()
+}
+
+fn description(text: &str) -> String {
+    directive(&format!("description {text:?}"), "Unit", "Description")
+}
+
+const BEFORE: &str = "one of fleet odd: ";
+
+#[test]
+fn a_description_is_cut_at_a_visible_end() {
+    // The 200th letter is a blank, which systemd and whoever reads the file back would drop.
+    let text = format!("{} {}", "x".repeat(199 - BEFORE.len()), "y".repeat(50));
+    assert_eq!(description(&text), format!("{BEFORE}{}", "x".repeat(199 - BEFORE.len())));
+    let text = format!("{}\u{3000}{}", "x".repeat(199 - BEFORE.len()), "y".repeat(50));
+    assert_eq!(description(&text), format!("{BEFORE}{}", "x".repeat(199 - BEFORE.len())));
+}
+
+#[test]
+fn a_description_is_cut_before_it_is_escaped() {
+    // Two letters in the file are one to systemd, and half of them would be the beginning of a specifier.
+    let text = format!("{}%%%", "x".repeat(198 - BEFORE.len()));
+    assert_eq!(description(&text), format!("{BEFORE}{}%%%%", "x".repeat(198 - BEFORE.len())));
+}
+
+#[test]
+fn no_backslash_ends_a_description_however_many_blanks_there_are() {
+    assert_eq!(description("a\\ \\ \\ \\"), format!("{BEFORE}a"));
+    assert_eq!(description("a \\ b\\"), format!("{BEFORE}a \\ b"));
+}
+
+#[test]
+fn a_pane_starts_the_program_whatever_its_folder_is_called() {
+    // tmux expands `#` in names, and takes a program and its words as they are.
+    let host = fleet::resolve::HostFacts { state_base: PathBuf::from("/home/ada/c#"), ..host() };
+    let text = "fleet \"odd\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"coder\"; runtime \"canary\"; }\n";
+    let compiled = compile_on(&host, text, &[]);
+    let fleet = compiled.fleet.as_ref().unwrap_or_else(|| panic!("{}", compiled.text()));
+    let view = fleet::render::view(fleet).text;
+    assert!(view.contains("'/home/ada/c#/odd/bin/fleet' 'attach' 'one'"), "{view}");
+}
+
+#[test]
+fn what_is_longer_than_systemd_can_count_is_for_ever() {
+    let longest = u64::MAX;
+    assert_eq!(directive(&format!("stop-timeout \"{longest}ms\""), "Service", "TimeoutStopSec"), "infinity");
+    let settings =
+        format!("restart \"never\" delay=\"{longest}ms\" max-delay=\"{longest}ms\" within=\"{longest}ms\"");
+    assert_eq!(directive(&settings, "Service", "RestartSec"), "infinity");
+    assert_eq!(directive(&settings, "Unit", "StartLimitIntervalSec"), "infinity");
+}
+
+#[test]
+fn a_description_holds_only_what_systemd_takes_for_text() {
+    // It refuses a whole unit for one of these code points, which are valid UTF-8 to everybody else.
+    let text = "a\u{fdd0}b\u{fdef}c\u{fffe}d\u{10ffff}e\u{e000}";
+    assert_eq!(description(text), format!("{BEFORE}a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e\u{e000}"));
+}
