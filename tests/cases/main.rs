@@ -18,5 +18,6 @@ mod format;
 mod parser;
 mod reference;
 mod role_files;
+mod seeds;
 mod values;
 mod written;
