@@ -109,13 +109,17 @@ pub fn show_size(bytes: u64) -> String {
     bytes.to_string()
 }
 
-/// Reads `150%`.
+/// Most per cent of one processor that systemd can count in a quota; 214,748 processors.
+const MOST_PERCENT: u32 = i32::MAX as u32 / 100;
+
+/// Reads `150%`. None at all would be no limit to systemd.
 ///
 /// # Errors
 /// Says what a percentage looks like.
 pub fn percent(text: &str) -> Result<u32, String> {
     let shape = || format!("`{text}` is not a percentage; write \"150%\" for one and a half processors");
-    text.strip_suffix('%').and_then(|number| number.parse().ok()).ok_or_else(shape)
+    let number = text.strip_suffix('%').and_then(|number| number.parse().ok());
+    number.filter(|number| (1..=MOST_PERCENT).contains(number)).ok_or_else(shape)
 }
 
 /// Reads a time of day, `07:30`, as minutes after midnight.
@@ -179,6 +183,8 @@ mod tests {
     #[test]
     fn percentages_read() {
         assert_eq!(percent("150%"), Ok(150));
-        assert!(percent("150").is_err());
+        for bad in ["150", "0%", "21474837%"] {
+            assert!(percent(bad).is_err(), "{bad}");
+        }
     }
 }

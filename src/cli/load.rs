@@ -227,8 +227,16 @@ fn fill(
 ) {
     inputs.defaults = defaults::nodes(sources);
     for name in resolve::role_names(roster) {
-        let Some((shown, text)) = text_of("roles", name.as_str(), "md", builtin::ROLES, inputs, touched) else {
-            continue;
+        let found = text_of("roles", name.as_str(), "md", builtin::ROLES, inputs, touched);
+        let (shown, text) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(why) => {
+                let help = "put a text file there, or remove it: then the built-in role of that name counts";
+                diagnostics.report(Diagnostic::error(Code::BadRoleFile, why).help(help));
+                inputs.roles.insert(name, None);
+                continue;
+            }
         };
         let file = sources.add(shown, text.clone());
         inputs.folders.insert(file, inputs.folder.join("roles"));
@@ -236,8 +244,14 @@ fn fill(
     }
     let needs = resolve::needs(roster, inputs, facts);
     for name in needs.runtimes {
-        if let Some((shown, text)) = text_of("runtimes", name.as_str(), "kdl", builtin::RUNTIMES, inputs, touched) {
-            inputs.runtimes.insert(name, sources.add(shown, text));
+        match text_of("runtimes", name.as_str(), "kdl", builtin::RUNTIMES, inputs, touched) {
+            Ok(Some((shown, text))) => drop(inputs.runtimes.insert(name, sources.add(shown, text))),
+            Ok(None) => {}
+            Err(why) => {
+                let help = "put a text file there, or remove it: then the built-in runtime of that name counts";
+                diagnostics.report(Diagnostic::error(Code::BadRuntimeFile, why).help(help));
+                inputs.unreadable.insert(name);
+            }
         }
     }
     for path in needs.prompts {
@@ -255,17 +269,21 @@ fn text_of(
     table: &'static [(&str, &str)],
     inputs: &Inputs,
     touched: &mut Vec<PathBuf>,
-) -> Option<(String, String)> {
+) -> Result<Option<(String, String)>, String> {
     let relative = format!("{kind}/{name}.{extension}");
     let own = inputs.folder.join(&relative);
-    let is_file = own.is_file();
     touched.push(own.clone());
-    if is_file {
-        return read(&own).ok().map(|text| (relative, text));
+    // Whatever stands there was meant to win: it is used, or it is a mistake.
+    if own.symlink_metadata().is_ok() {
+        return match read(&own) {
+            Ok(text) => Ok(Some((relative, text))),
+            Err(_) if !own.is_file() => Err(format!("{relative} is not a plain file")),
+            Err(why) => Err(format!("{relative} cannot be used: {}", why.rsplit(": ").next().unwrap_or(&why))),
+        };
     }
-    let text = builtin::find(table, name)?;
+    let Some(text) = builtin::find(table, name) else { return Ok(None) };
     let text = if extension == "kdl" { condensed(text) } else { text.to_owned() };
-    Some((format!("built-in {relative}"), text))
+    Ok(Some((format!("built-in {relative}"), text)))
 }
 
 /// Why, without the number that only a programmer reads.

@@ -12,6 +12,7 @@ use crate::diagnostic::{Diagnostics, Sources, Span};
 use crate::roster::check::{Node, Value};
 use crate::roster::model::{AgentNode, Roster, Spanned};
 use crate::roster::schema::{Kind, Scope};
+use crate::roster::syntax::lexer::is_newline;
 
 /// What is needed to print values as they were written.
 struct Printer<'a> {
@@ -187,7 +188,7 @@ impl Printer<'_> {
         for (name, value, kind) in Self::values(node) {
             let place = self.place(value.span);
             let is_property = node.properties.contains_key(name);
-            let name = if is_property { format!("{name}=") } else { self.text(value, kind) };
+            let name = if is_property { format!("{name}=") } else { label(name, &self.text(value, kind)) };
             match places.iter_mut().find(|(known, _)| *known == place) {
                 Some((_, names)) => names.push(name),
                 None => places.push((place, vec![name])),
@@ -222,6 +223,13 @@ impl Printer<'_> {
         });
         Setting { node: node.spec.name, values: values.collect() }
     }
+}
+
+/// An argument in a comment: as written when that is short and plain, else by its place in the grammar. A comment ends with
+/// its line, whatever a text may hold.
+fn label(name: &str, written: &str) -> String {
+    let plain = written.chars().count() <= 24 && !written.contains(is_newline);
+    if plain { written.to_owned() } else { name.trim_matches('"').to_lowercase() }
 }
 
 /// A KDL string.

@@ -84,7 +84,9 @@ pub(super) fn known_runtime<'a>(
     diagnostics: &mut Diagnostics,
 ) -> Option<&'a RuntimeFile> {
     let file = context.runtimes.get(&name.value);
-    if file.is_none() && !context.inputs.runtimes.contains_key(&name.value) {
+    let reported =
+        context.inputs.runtimes.contains_key(&name.value) || context.inputs.unreadable.contains(&name.value);
+    if file.is_none() && !reported {
         let known = builtin::RUNTIMES.iter().map(|(name, _)| *name);
         let message = format!("there is no runtime `{}`", name.value);
         let help = suggest::sentence(name.value.as_str(), known);

@@ -38,6 +38,8 @@ pub struct Inputs {
     /// The weakest layer of settings: [`crate::roster::defaults::nodes`].
     pub defaults: Vec<Node>,
     pub runtimes: BTreeMap<RuntimeName, FileId>,
+    /// Runtimes whose file is there and cannot be used, which was reported.
+    pub unreadable: BTreeSet<RuntimeName>,
     /// `None`: found, but it has mistakes, which are reported.
     pub roles: BTreeMap<RoleName, Option<RoleFile>>,
     /// Prompt files by their place: their text, or why it cannot be read.
@@ -300,7 +302,9 @@ fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostic
     let Some(runtime) = chosen.or_else(|| part.runtime.clone()) else {
         let defaults = context.roster.nodes.iter().find(|node| node.spec.name == "defaults");
         let misspelt = defaults.is_some_and(|defaults| defaults.meant.contains(&"runtime"));
-        if node.meant_runtime || misspelt {
+        // An unknown role may have brought it.
+        let unknown_role = member.role.name.is_some() && !member.role.known;
+        if node.meant_runtime || misspelt || unknown_role {
             return Vec::new();
         }
         let known: Vec<_> = builtin::RUNTIMES.iter().map(|(name, _)| *name).collect();

@@ -5,6 +5,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::manifest::{Delivery, Limits, LogPolicy, Policy, RestartPolicy, RestartWhen, Terminal};
 use crate::quantity::{show_duration, show_size};
 use crate::roster::model::{AgentNode, PromptPart, SettingsPart, Spanned};
+use crate::roster::secrets;
 
 const SECOND: u64 = 1_000;
 
@@ -74,7 +75,17 @@ pub(super) fn prompt_text(
         PromptPart::File(path) => context.inputs.place(path, prompt.span.file, context.facts),
     };
     match context.inputs.prompts.get(&path)? {
-        Ok(text) => Some(text.clone()),
+        Ok(text) => {
+            if secrets::is_inside(text) {
+                let message =
+                    "this file holds what looks like a secret, and the prompt is written where the agent reads it";
+                let diagnostic = Diagnostic::error(Code::SecretLiteral, message).at(prompt.span, "this file");
+                diagnostics.report(
+                    diagnostic.help("take it out; give it to the agent with `secret \"NAME\" from=\"file:PATH\"`"),
+                );
+            }
+            Some(text.clone())
+        }
         Err(why) => {
             let message = format!("the prompt file cannot be read: {why}");
             let diagnostic = Diagnostic::error(Code::FileNotRead, message).at(prompt.span, "here");
@@ -140,7 +151,9 @@ fn check_limits(context: &Context<'_>, part: &SettingsPart, diagnostics: &mut Di
         let diagnostic = Diagnostic::error(Code::BadValue, message).at(high.span, "above the hard limit");
         diagnostics.report(diagnostic.help("write a memory-high= below memory="));
     }
-    if let Some(small) = part.limits.memory.as_ref().filter(|memory| memory.value < 1 << 20) {
+    let both = [part.limits.memory.as_ref(), part.limits.memory_high.as_ref()];
+    // systemd ignores a limit of nothing, so there would be none.
+    if let Some(small) = both.into_iter().flatten().find(|memory| memory.value < 1 << 20) {
         let message = format!("{} bytes of memory is less than any agent needs", small.value);
         let diagnostic = Diagnostic::error(Code::BadValue, message).at(small.span, "here");
         diagnostics.report(diagnostic.help("write a unit, as in \"6G\""));

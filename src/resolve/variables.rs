@@ -113,10 +113,20 @@ fn check(name: &str, value: &Spanned<String>, diagnostics: &mut Diagnostics) {
         let diagnostic = Diagnostic::error(Code::BadValue, message).at(value.span, "here");
         diagnostics.report(diagnostic.help("put such a value into a file and name the file"));
     }
+    if let Some(bad) = value.value.chars().find(|c| is_noncharacter(*c)) {
+        let message = format!("the value of `{name}` contains U+{:04X}, which is no character", u32::from(bad));
+        let diagnostic = Diagnostic::error(Code::BadValue, message).at(value.span, "here");
+        diagnostics.report(diagnostic.help("remove it: systemd would not start the agent"));
+    }
     // A path under such a name is no secret.
     if secrets::is_secret_name(name) && value.value.len() >= 8 && !value.value.starts_with('/') {
         secrets::report(value.span, diagnostics);
     }
+}
+
+/// A code point that Unicode keeps for programs. systemd takes a line with one for invalid UTF-8.
+pub(super) fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 fn refused(name: &str, span: Span, diagnostics: &mut Diagnostics) {

@@ -13,8 +13,8 @@ use super::syntax::edit::{self, Edit};
 use super::syntax::tree::{self, Tree};
 use crate::diagnostic::{Diagnostics, FileId};
 
-/// Removals of one file. A roster has no more places than this to name an agent.
-const MAX_STEPS: usize = 10_000;
+/// Times that a file is gone through. One pass does nearly all, another what was hidden by it.
+const MAX_PASSES: usize = 32;
 
 /// The checked top-level nodes of a text, or none when it is no document.
 fn nodes(text: &str) -> Vec<Node> {
@@ -100,40 +100,53 @@ pub fn set_former_name(text: &str, name: &str, former: &str) -> String {
 #[must_use]
 pub fn remove(text: &str, names: &BTreeSet<String>) -> String {
     let mut text = text.to_owned();
-    for _ in 0..MAX_STEPS {
-        // One at a time: two removals side by side would share the blanks between them.
-        let tree = Tree::new(&text);
-        let Some(edit) = removal(&nodes(&text), names, &tree) else { break };
-        text = edit::apply(&text, &[edit]);
+    for _ in 0..MAX_PASSES {
+        let mut edits = Vec::new();
+        removals(&nodes(&text), names, &Tree::new(&text), &mut edits);
+        if edits.is_empty() {
+            break;
+        }
+        // Two removals side by side may share the blanks between them: the second waits for the next pass.
+        edits.sort_by_key(|edit| (edit.start, edit.end));
+        let mut end = 0;
+        edits.retain(|edit| {
+            let fits = edit.start >= end;
+            if fits {
+                end = edit.end;
+            }
+            fits
+        });
+        text = edit::apply(&text, &edits);
     }
     text
 }
 
-/// The first thing to take out.
-fn removal(nodes: &[Node], names: &BTreeSet<String>, tree: &Tree<'_>) -> Option<Edit> {
+/// Everything to take out.
+fn removals(nodes: &[Node], names: &BTreeSet<String>, tree: &Tree<'_>, edits: &mut Vec<Edit>) {
     for node in nodes {
-        let written = tree.node_at(node.span.start)?;
-        if names.iter().any(|name| declares(node, name)) {
-            return Some(edit::remove_node(tree, written));
-        }
-        let mention = values(node)
-            .filter(|(kind, _)| is_reference(*kind))
-            .find(|(_, value)| named(&value.value).is_some_and(|name| names.contains(name)));
-        if let Some((_, value)) = mention {
-            return mention_removal(node, value.span.start, written, tree);
-        }
+        let Some(written) = tree.node_at(node.span.start) else { continue };
+        let declared = matches!(node.spec.name, "orchestrator" | "enhancer" | "agent")
+            && node.arguments.first().and_then(|first| named(&first.value)).is_some_and(|name| names.contains(name));
         // A window that shows nobody any more goes with its last pane.
         let hollow = matches!(node.spec.name, "window" | "layout")
             && !node.children.is_empty()
             && node.children.iter().all(|child| is_gone(child, names));
-        if hollow {
-            return Some(edit::remove_node(tree, written));
+        if declared || hollow {
+            edits.push(edit::remove_node(tree, written));
+            continue;
         }
-        if let Some(edit) = removal(&node.children, names, tree) {
-            return Some(edit);
+        let mentions: Vec<usize> = values(node)
+            .filter(|(kind, value)| {
+                is_reference(*kind) && named(&value.value).is_some_and(|name| names.contains(name))
+            })
+            .map(|(_, value)| value.span.start)
+            .collect();
+        if mentions.is_empty() {
+            removals(&node.children, names, tree, edits);
+        } else {
+            mention_removals(node, &mentions, written, tree, edits);
         }
     }
-    None
 }
 
 /// Whether nothing of a window or pane is left without `names`.
@@ -146,19 +159,20 @@ fn is_gone(node: &Node, names: &BTreeSet<String>) -> bool {
     }
 }
 
-/// Takes one word out of several, an optional property out of its node, and otherwise the node.
-fn mention_removal(node: &Node, at: usize, written: &tree::Node, tree: &Tree<'_>) -> Option<Edit> {
-    let entry = written.entry_at(at)?;
-    let is_property = entry.name.is_some();
-    let required = node.spec.properties.iter().any(|property| {
-        property.required && node.properties.get(property.name).is_some_and(|value| value.span.start == at)
-    });
-    let one_of_many = !is_property && node.arguments.len() > 1;
-    Some(if one_of_many || (is_property && !required) {
-        edit::remove_entry(tree, written, entry)
-    } else {
-        edit::remove_node(tree, written)
-    })
+/// Takes words out of several, an optional property out of its node, and otherwise the node.
+fn mention_removals(node: &Node, mentions: &[usize], written: &tree::Node, tree: &Tree<'_>, edits: &mut Vec<Edit>) {
+    let is_required = |at: usize| {
+        let of = |name: &str| node.properties.get(name).is_some_and(|value| value.span.start == at);
+        node.spec.properties.iter().any(|property| property.required && of(property.name))
+    };
+    let arguments = node.arguments.iter().filter(|argument| mentions.contains(&argument.span.start)).count();
+    let nothing_left = arguments > 0 && arguments == node.arguments.len();
+    if nothing_left || mentions.iter().any(|at| is_required(*at)) {
+        edits.push(edit::remove_node(tree, written));
+        return;
+    }
+    let entries = mentions.iter().filter_map(|at| written.entry_at(*at));
+    edits.extend(entries.map(|entry| edit::remove_entry(tree, written, entry)));
 }
 
 /// Puts a node behind the last agent, or at the end of the file.
@@ -180,7 +194,7 @@ pub fn add(text: &str, node: &str) -> String {
 pub fn migrate(text: &str) -> String {
     let mut text = text.to_owned();
     // A slip may hide what stands behind it.
-    for _ in 0..MAX_STEPS {
+    for _ in 0..MAX_PASSES {
         let Some(scanned) = scan::scan_part(&text, FileId(0), &mut Diagnostics::default()) else { break };
         if scanned.fixes.is_empty() {
             break;

@@ -126,6 +126,10 @@ fn scanned_document(scanned: &scan::Scanned, file: FileId, diagnostics: &mut Dia
     };
     match parsed {
         Some(Ok(nodes)) => Some(Document { nodes, end, complete: true, values }),
+        // Each node is right by itself: the parser stumbles over some ways to part a node from a disabled one.
+        Some(Err((nodes, errors))) if errors.is_empty() && faults.is_empty() => {
+            Some(Document { nodes, end, complete: true, values })
+        }
         Some(Err((nodes, errors))) => {
             for error in errors {
                 diagnostics.report_and_spoil(error);
@@ -159,12 +163,6 @@ fn by_node(text: &str, breaks: &[usize], faults: &[Fault], file: FileId) -> (Vec
         if errors.len() >= MAX_FAULTS {
             break;
         }
-    }
-    // The whole text did not parse, whatever its parts did.
-    if errors.is_empty() && faults.is_empty() {
-        let place = Span { file, start: 0, end: 0 };
-        let help = "reduce the file until it parses, to find the place";
-        errors.push(Diagnostic::error(Code::Syntax, "this is not KDL").at(place, "here").help(help));
     }
     (found, errors)
 }

@@ -80,6 +80,18 @@ fn conceal_assignments(text: &str, file: FileId, diagnostics: &mut Diagnostics) 
     }
 }
 
+/// Whether `text` holds something of the shape of a secret. For values as they are meant, escapes undone.
+#[must_use]
+pub fn is_inside(text: &str) -> bool {
+    BEGINNINGS.iter().any(|beginning| text.contains(beginning)) && PATTERN.is_match(text)
+}
+
+/// `text` with `*` for whatever has the shape of a secret, for what is shown of a file.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    PATTERN.replace_all(text, |found: &regex_lite::Captures<'_>| "*".repeat(found[0].chars().count())).into_owned()
+}
+
 /// Whether a variable of this name holds a secret, so that its value must not stand in the roster.
 #[must_use]
 pub fn is_secret_name(name: &str) -> bool {

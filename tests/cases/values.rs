@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use fleet::diagnostic::Code;
 use fleet::render::unit::parse;
 
 use super::compile::{compile, compile_on, host};
@@ -71,4 +72,37 @@ fn a_description_holds_only_what_systemd_takes_for_text() {
     // It refuses a whole unit for one of these code points, which are valid UTF-8 to everybody else.
     let text = "a\u{fdd0}b\u{fdef}c\u{fffe}d\u{10ffff}e\u{e000}";
     assert_eq!(description(text), format!("{BEFORE}a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e\u{e000}"));
+}
+
+/// The numbers of what is found in a roster of one agent.
+fn found(settings: &str) -> Vec<&'static str> {
+    let agent = "role \"coder\"; runtime \"command\" { argv \"true\"; }";
+    let text =
+        format!("fleet \"odd\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" {{ {agent}; {settings}; }}\n");
+    compile(&text).diagnostics.sorted().iter().map(|found| found.code.number()).collect()
+}
+
+#[test]
+fn what_systemd_would_ignore_is_refused() {
+    assert_eq!(found("env \"A\" \"x\u{fffe}\""), [Code::BadValue.number()]);
+    assert_eq!(found("limits cpu=\"0%\""), [Code::BadValue.number()]);
+    assert_eq!(found("limits cpu=\"21474837%\""), [Code::BadValue.number()]);
+    assert_eq!(found("limits memory-high=\"0\""), [Code::BadValue.number()]);
+    assert_eq!(found("limits memory=\"1M\" memory-high=\"1M\" cpu=\"1%\""), [] as [&str; 0]);
+    for folder in ["/home/ada/../eve", "/home/ada/x\u{fdd0}"] {
+        let host = fleet::resolve::HostFacts { state_base: PathBuf::from(folder), ..host() };
+        let text = "fleet \"odd\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"coder\"; runtime \"canary\"; }\n";
+        let compiled = compile_on(&host, text, &[]);
+        assert!(compiled.diagnostics.sorted().iter().any(|found| found.code == Code::StateFolder), "{folder}");
+    }
+}
+
+#[test]
+fn agents_of_one_name_that_wait_are_only_two_agents_of_one_name() {
+    let agent =
+        |name: &str, more: &str| format!("agent \"{name}\" {{ role \"coder\"; runtime \"canary\"; {more} }}\n");
+    let b = agent("b", "after \"a\";");
+    let text = format!("fleet \"odd\" version=1\nfloor \"exempt\" reason=\"x\"\n{}{b}{b}", agent("a", ""));
+    let codes: Vec<_> = compile(&text).diagnostics.sorted().iter().map(|found| found.code).collect();
+    assert_eq!(codes, [Code::DuplicateAgent]);
 }

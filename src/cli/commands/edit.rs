@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use similar::TextDiff;
-
 use crate::apply::state::State;
 use crate::cli::args::{Add, Global, Kind, Migrate, Remove, Rename};
 use crate::cli::error::{CliError, Exit};
@@ -266,13 +264,34 @@ fn finish(
 
 fn show(ui: &Ui, edited: &[Edited]) {
     for file in edited.iter().filter(|file| file.before != file.after) {
-        let diff = TextDiff::from_lines(&file.before, &file.after);
-        ui.out(&diff.unified_diff().header(&file.shown, &file.shown).to_string());
+        ui.out(&super::diff(&file.before, &file.after, &file.shown, &file.shown));
     }
 }
 
 fn write(ui: &Ui, edited: &[Edited]) -> Result<(), CliError> {
-    for file in edited.iter().filter(|file| file.before != file.after) {
+    let changed: Vec<&Edited> = edited.iter().filter(|file| file.before != file.after).collect();
+    for (index, file) in changed.iter().enumerate() {
+        if let Err(error) = write_one(file) {
+            // Half a change is a roster that names what is not there: the files before this one go back to what they were.
+            let back = changed[..index].iter().all(|file| restore(file));
+            let exit = if back { error.exit } else { Exit::Partial };
+            let help = if back { "nothing was changed" } else { "some files were changed: look at them" };
+            return Err(CliError::new(exit, error.message, help));
+        }
+    }
+    for file in changed {
+        ui.out(&format!("Wrote {}.", file.shown));
+    }
+    Ok(())
+}
+
+fn restore(file: &Edited) -> bool {
+    let mode = std::fs::metadata(&file.path).map(|metadata| metadata.permissions().mode() & 0o7777);
+    mode.is_ok_and(|mode| fs::write_atomic(&file.path, file.before.as_bytes(), mode).is_ok())
+}
+
+fn write_one(file: &Edited) -> Result<(), CliError> {
+    {
         let cannot = |what: String| CliError::failed(format!("cannot write {}: {what}", file.shown), "");
         let now = std::fs::read_to_string(&file.path).map_err(|error| cannot(error.to_string()))?;
         if now != file.before {
@@ -283,7 +302,6 @@ fn write(ui: &Ui, edited: &[Edited]) -> Result<(), CliError> {
         }
         let metadata = std::fs::metadata(&file.path).map_err(|error| cannot(error.to_string()))?;
         fs::write_atomic(&file.path, file.after.as_bytes(), metadata.permissions().mode() & 0o7777)?;
-        ui.out(&format!("Wrote {}.", file.shown));
     }
     Ok(())
 }

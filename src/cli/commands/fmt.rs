@@ -5,8 +5,6 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use similar::TextDiff;
-
 use crate::cli::args::{Fmt, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
@@ -114,9 +112,8 @@ fn one(ui: &Ui, args: &Fmt, source: &Source) -> Result<Outcome, CliError> {
     let Some(formatted) = formatted(ui, source)? else { return Ok(Outcome::Failed) };
     let differs = formatted != source.text;
     if args.diff && differs {
-        let diff = TextDiff::from_lines(&source.text, &formatted);
         let name = &source.shown;
-        ui.out(&diff.unified_diff().header(name, &format!("{name} (formatted)")).to_string());
+        ui.out(&super::diff(&source.text, &formatted, name, &format!("{name} (formatted)")));
     } else if args.check && differs {
         ui.out(&source.shown);
     }

@@ -19,3 +19,12 @@ pub mod screen;
 pub mod send;
 pub mod status;
 pub mod validate;
+
+/// A unified diff of two texts, without what looks like a secret.
+fn diff(before: &str, after: &str, old: &str, new: &str) -> String {
+    // Texts that differ in every line are compared only as long as somebody waits.
+    const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+    let (before, after) = (crate::roster::secrets::masked(before), crate::roster::secrets::masked(after));
+    let diff = similar::TextDiff::configure().timeout(TIMEOUT).diff_lines(&before, &after);
+    diff.unified_diff().header(old, new).to_string()
+}

@@ -132,6 +132,15 @@ pub(super) fn few_enough(roster: &Roster, diagnostics: &mut Diagnostics) -> bool
 /// Finds names that stand twice, groups spelt out, and returns what can be addressed.
 pub(super) fn names(roster: &Roster, diagnostics: &mut Diagnostics) -> Names {
     let mut names = Names::new();
+    for node in &roster.agents {
+        let kind = super::kind_word(node.kind);
+        let own = node.name.value.as_str();
+        if matches!(own, "orchestrator" | "enhancer") && own != kind {
+            let message = format!("`{own}` is what this fleet's {own} is addressed by");
+            let diagnostic = Diagnostic::error(Code::BadName, message).at(node.name.span, "another agent");
+            diagnostics.report(diagnostic.help("give this agent another name"));
+        }
+    }
     let mut owners: BTreeMap<AgentName, &AgentNode> = BTreeMap::new();
     for node in &roster.agents {
         let own = &node.name.value;
@@ -185,11 +194,15 @@ pub(super) fn sockets(agents: &[Agent], context: &Context<'_>, diagnostics: &mut
 /// systemd starts the shim from the state folder, and refuses some characters in a program's path.
 pub(super) fn state_folder(context: &Context<'_>, diagnostics: &mut Diagnostics) {
     let path = context.paths.state.display().to_string();
-    if let Some(bad) = path.chars().find(|c| matches!(c, '"' | '\'' | '\\' | ':') || c.is_control()) {
-        let message =
-            format!("fleet's state folder has {bad:?} in its path, which systemd takes in no program's path");
+    let refused =
+        |c: &char| matches!(c, '"' | '\'' | '\\' | ':') || c.is_control() || super::variables::is_noncharacter(*c);
+    let up = context.paths.state.components().any(|part| part == std::path::Component::ParentDir);
+    // It would ignore the env file of a path that goes up, and start the agent without.
+    let bad = path.chars().find(refused).map(|bad| format!("{bad:?}")).or_else(|| up.then(|| "`..`".to_owned()));
+    if let Some(bad) = bad {
+        let message = format!("fleet's state folder has {bad} in its path, which systemd takes in no program's path");
         let help = format!(
-            "{}\nset XDG_STATE_HOME to a folder without quotes, backslashes, colons and control characters",
+            "{}\nset XDG_STATE_HOME to a folder without `..`, quotes, backslashes, colons and control characters",
             path.escape_debug()
         );
         let place = context.roster.id.as_ref().map_or(context.roster.end, |id| id.span);

@@ -24,6 +24,10 @@ pub(in crate::resolve) fn cycles(agents: &[Agent], diagnostics: &mut Diagnostics
         done.insert(name);
         for follower in followers.get(name).into_iter().flatten() {
             let count = waits.entry(follower).or_default();
+            // Two agents of one name, which is reported elsewhere, wait once.
+            if *count == 0 {
+                continue;
+            }
             *count -= 1;
             if *count == 0 {
                 ready.push(follower);

@@ -11,9 +11,16 @@ use crate::manifest::SecretSource;
 use crate::quantity::{self, show_duration};
 use crate::roster::document::RawValue;
 use crate::roster::schema::{Kind, TARGET_WORDS};
+use crate::roster::secrets;
 
 /// `raw` as a value of `kind`. What does not fit is reported under the name of its argument or property.
 pub(super) fn convert(raw: &RawValue, span: Span, kind: Kind, what: &str, diagnostics: &mut Diagnostics) -> Value {
+    // Escapes hide a secret from the look at the text, and a message about the value would show it.
+    if let RawValue::Text(text) = raw
+        && secrets::is_inside(text)
+    {
+        secrets::report(span, diagnostics);
+    }
     match typed(raw, kind) {
         Ok(value) => value,
         Err(problem) => {

@@ -6,6 +6,7 @@ use crate::roster::decode::{declared, layer};
 use crate::roster::document;
 use crate::roster::model::{Declared, Layer};
 use crate::roster::schema::Scope;
+use crate::roster::secrets;
 
 /// A role as its file says it.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub struct RoleFile {
 
 /// Reads a role file.
 pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<RoleFile> {
+    secrets::find(text, file, diagnostics);
     let Some((header, body)) = split(text) else {
         let message = "a role file starts with a header between two `---` lines";
         let place = Span { file, start: 0, end: text.find('\n').unwrap_or(text.len()) };

@@ -8,6 +8,7 @@ use crate::roster::check::{self, Node, Value};
 use crate::roster::document;
 use crate::roster::model::Spanned;
 use crate::roster::schema::Scope;
+use crate::roster::secrets;
 
 /// One agent CLI. Argument templates keep their placeholders.
 #[derive(Debug, Clone)]
@@ -32,6 +33,7 @@ pub struct RuntimeFile {
 
 /// Reads a runtime file.
 pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<RuntimeFile> {
+    secrets::find(text, file, diagnostics);
     let document = document::parse(text, file, diagnostics)?;
     let nodes = check::check(&document.nodes, &[Scope::RuntimeFile], diagnostics);
     let Some(node) = nodes.first() else {

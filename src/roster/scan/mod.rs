@@ -398,7 +398,7 @@ mod tests {
     fn items_of_yaml_lists_are_named() {
         // Laid out anew, `-//c` becomes `-    // c`, and a text of such lines was taken for YAML only then.
         assert_eq!(codes("-//c\na").1, [("F0107", 0)]);
-        assert_eq!(codes("a\n- name: x"), (Some("a\n  name  x".to_owned()), vec![("F0107", 2), ("F0107", 8)]));
+        assert_eq!(codes("a\n- name: x"), (Some("a\n  name  x".to_owned()), vec![("F0107", 2), ("F0107", 4)]));
         assert_eq!(codes("a -1 - --b").1, []);
     }
 

@@ -151,7 +151,10 @@ impl Scanner<'_> {
             self.fix(span.start, span.end, "");
             return;
         }
-        if !named && word.len() > 1 && word.ends_with(':') && self.rest().starts_with([' ', '\t']) {
+        // Only before a value on the same line: laying a text out anew must not make it one.
+        let value = self.rest().trim_start_matches([' ', '\t']);
+        let valued = value.len() < self.rest().len() && value.starts_with(|c| is_word(c) || matches!(c, '"' | '#'));
+        if !named && word.len() > 1 && word.ends_with(':') && valued {
             self.yaml_property(start, diagnostics);
             return;
         }
