@@ -15,6 +15,7 @@ mod expand;
 mod explain;
 mod faults;
 mod format;
+mod hidden;
 mod parser;
 mod reference;
 mod role_files;

@@ -116,3 +116,17 @@ fn what_is_rendered_once_is_not_written_again() {
     // Nothing of the machine's was touched.
     assert!(!bench.state().exists());
 }
+
+#[test]
+fn a_role_or_runtime_file_that_cannot_be_used_is_a_mistake() {
+    let bench = bench();
+    fs::create_dir_all(bench.work.join("roles/coder.md")).unwrap();
+    fs::create_dir(bench.work.join("runtimes")).unwrap();
+    fs::write(bench.work.join("runtimes/canary.kdl"), b"runtime \xff").unwrap();
+    let said = bench.run(&["validate"]);
+    assert_eq!(said.code, 1);
+    for words in ["F0319", "roles/coder.md is not a plain file", "F0318", "runtimes/canary.kdl cannot be used"] {
+        assert!(said.err.contains(words), "{words}: {}", said.all());
+    }
+    assert!(!said.err.contains("F0306") && !said.err.contains("F0307"), "{}", said.all());
+}
