@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +147,8 @@ pub struct Policy {
     /// From the polite stop to SIGKILL of the process group, in milliseconds.
     pub stop_timeout_ms: u64,
     pub log: LogPolicy,
-    pub patterns: Vec<Pattern>,
+    /// Shared, because they are the runtime's: agents of a fleet differ in them only where their runtimes do.
+    pub patterns: Arc<[Pattern]>,
     pub delivery: Delivery,
 }
 

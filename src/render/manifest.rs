@@ -1,5 +1,8 @@
 //! The manifest of one agent, as `docs/manifest.md` describes it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::ids::Digest;
@@ -12,7 +15,7 @@ pub(super) struct Shared {
     /// The last role text, its digest, and that of its file.
     role: Option<(String, Digest, Digest)>,
     /// The last patterns, as they stand in a manifest.
-    patterns: Option<(Vec<Pattern>, String)>,
+    patterns: Option<(Arc<[Pattern]>, String)>,
 }
 
 impl Shared {
@@ -30,14 +33,13 @@ impl Shared {
 
     /// The file's text: indented, because people read it too. Patterns are most of it, and the runtime's: they are put in as
     /// they were written for the agent before.
-    pub fn text(&mut self, manifest: &mut Manifest) -> String {
+    pub fn text(&mut self, mut manifest: Manifest) -> String {
         let patterns = std::mem::take(&mut manifest.policy.patterns);
-        let bare = pretty(manifest);
-        let known = self.patterns.as_ref().is_some_and(|(known, _)| *known == patterns);
+        let bare = pretty(&manifest);
+        let known = self.patterns.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, &patterns));
         if !known {
-            self.patterns = Some((patterns.clone(), indented(&patterns)));
+            self.patterns = Some((Arc::clone(&patterns), indented(&patterns)));
         }
-        manifest.policy.patterns = patterns;
         let fragment = self.patterns.as_ref().map_or("[]", |(_, fragment)| fragment.as_str());
         bare.replacen(EMPTY, &format!("\n    \"patterns\": {fragment}"), 1)
     }
@@ -51,13 +53,16 @@ fn indented(patterns: &[Pattern]) -> String {
     pretty(&patterns).trim_end().replace('\n', "\n    ")
 }
 
+/// What an agent's manifest says of its other files.
+pub(super) struct Files {
+    pub env: Digest,
+    pub role: Option<Digest>,
+    /// Name → digest of what its runtime reads.
+    pub runtime: BTreeMap<String, Digest>,
+}
+
 /// An agent's manifest.
-pub(super) fn manifest(fleet: &Fleet, agent: &Agent, env_digest: &Digest, role_digest: Option<Digest>) -> Manifest {
-    let mut files: std::collections::BTreeMap<String, Digest> =
-        agent.files.iter().map(|(name, content)| (name.clone(), Digest::of(content.as_bytes()))).collect();
-    if let Some(script) = script(agent) {
-        files.insert("script.json".to_owned(), Digest::of(script.as_bytes()));
-    }
+pub(super) fn manifest(fleet: &Fleet, agent: &Agent, files: Files) -> Manifest {
     Manifest {
         format: FORMAT,
         fleet: fleet.id.clone(),
@@ -76,11 +81,11 @@ pub(super) fn manifest(fleet: &Fleet, agent: &Agent, env_digest: &Digest, role_d
             prompt_argv: agent.prompt_argv.clone(),
             dir: agent.dir.clone(),
             env_keys: agent.env.keys().cloned().collect(),
-            env_digest: env_digest.clone(),
+            env_digest: files.env,
             unset: agent.unset.clone(),
             secrets: agent.secrets.clone(),
-            role_digest,
-            files,
+            role_digest: files.role,
+            files: files.runtime,
             terminal: agent.terminal.clone(),
         },
         policy: agent.policy.clone(),

@@ -35,22 +35,68 @@ pub fn render(fleet: &Fleet, target: Target) -> Vec<Artifact> {
             artifacts.push(Artifact::new(Owner::Fleet, kind, fleet.paths.unit(&unit), text));
         }
     }
-    let mut shared = manifest::Shared::default();
-    for agent in &fleet.agents {
-        artifacts.extend(agent_artifacts(fleet, agent, target, &mut shared));
+    for part in in_parts(&fleet.agents, |agents| several(fleet, agents, target)) {
+        artifacts.extend(part);
     }
     artifacts
 }
 
-fn agent_artifacts(fleet: &Fleet, agent: &Agent, target: Target, shared: &mut manifest::Shared) -> Vec<Artifact> {
+/// Below so many agents a thread costs more than it saves: it takes some 50 µs to start, an agent some 20 µs to render.
+const AGENTS_PER_THREAD: usize = 64;
+
+/// The results of `work` for parts of `agents`, in their order; the parts are worked on at the same time.
+fn in_parts<T: Send>(agents: &[Agent], work: impl Fn(&[Agent]) -> T + Sync) -> Vec<T> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = cores.min(agents.len() / AGENTS_PER_THREAD).max(1);
+    let (first, rest) = agents.split_at(agents.len().div_ceil(threads));
+    std::thread::scope(|scope| {
+        let work = &work;
+        let others: Vec<_> = rest.chunks(first.len().max(1)).map(|part| scope.spawn(move || work(part))).collect();
+        let mut results = vec![work(first)];
+        for other in others {
+            results.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        results
+    })
+}
+
+fn several(fleet: &Fleet, agents: &[Agent], target: Target) -> Vec<Artifact> {
+    let mut shared = manifest::Shared::default();
+    let mut artifacts = Vec::with_capacity(agents.len() * 5);
+    for agent in agents {
+        agent_artifacts(fleet, agent, target, &mut shared, &mut artifacts);
+    }
+    artifacts
+}
+
+fn agent_artifacts(
+    fleet: &Fleet,
+    agent: &Agent,
+    target: Target,
+    shared: &mut manifest::Shared,
+    found: &mut Vec<Artifact>,
+) {
     let folder = fleet.paths.agent(&agent.name);
     let owner = || Owner::Agent(agent.name.clone());
     let env = Artifact::new(owner(), FileKind::Env, folder.join("env"), unit::env_file(agent));
     let role = agent.role_text.as_deref().map(|text| (text, shared.role(text)));
-    let role_digest = role.as_ref().map(|(_, (digest, _))| digest.clone());
-    let mut manifest = manifest::manifest(fleet, agent, &env.digest, role_digest);
-    let text = shared.text(&mut manifest);
-    let mut found = vec![Artifact::new(owner(), FileKind::Manifest, folder.join("manifest.json"), text), env];
+    let script = manifest::script(agent).map(|script| {
+        let file = Artifact::new(owner(), FileKind::Runtime, folder.join("script.json"), script);
+        ("script.json".to_owned(), file)
+    });
+    let own = agent.files.iter().map(|(name, content)| {
+        let path = folder.join("files").join(name);
+        (name.clone(), Artifact::new(owner(), FileKind::Runtime, path, content.clone()))
+    });
+    let runtime: Vec<_> = script.into_iter().chain(own).collect();
+    let files = manifest::Files {
+        env: env.digest.clone(),
+        role: role.as_ref().map(|(_, (digest, _))| digest.clone()),
+        runtime: runtime.iter().map(|(name, file)| (name.clone(), file.digest.clone())).collect(),
+    };
+    let text = shared.text(manifest::manifest(fleet, agent, files));
+    found.push(Artifact::new(owner(), FileKind::Manifest, folder.join("manifest.json"), text));
+    found.push(env);
     if let Some((text, (_, digest))) = role {
         found.push(Artifact {
             owner: owner(),
@@ -60,15 +106,9 @@ fn agent_artifacts(fleet: &Fleet, agent: &Agent, target: Target, shared: &mut ma
             digest,
         });
     }
-    if let Some(script) = manifest::script(agent) {
-        found.push(Artifact::new(owner(), FileKind::Runtime, folder.join("script.json"), script));
-    }
-    for (name, content) in &agent.files {
-        found.push(Artifact::new(owner(), FileKind::Runtime, folder.join("files").join(name), content.clone()));
-    }
+    found.extend(runtime.into_iter().map(|(_, file)| file));
     if let Some(version) = target.systemd {
         let path = fleet.paths.unit(&agent.unit(&fleet.id));
         found.push(Artifact::new(owner(), FileKind::Unit, path, unit::agent(fleet, agent, version)));
     }
-    found
 }

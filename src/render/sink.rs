@@ -19,7 +19,11 @@ pub struct Marked(String);
 
 impl Marked {
     fn new(text: impl AsRef<str>) -> Self {
-        Self(format!("{MARK}{}", text.as_ref()))
+        let text = text.as_ref();
+        let mut marked = String::with_capacity(MARK.len_utf8() + text.len());
+        marked.push(MARK);
+        marked.push_str(text);
+        Self(marked)
     }
 
     /// The text without its mark.
@@ -31,6 +35,10 @@ impl Marked {
 
 /// One line without control characters and with a visible end.
 fn one_line(text: &str) -> String {
+    // Most texts are plain words and paths, of which there are many.
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return visible_end(text.trim()).to_owned();
+    }
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     visible_end(line.trim()).to_owned()
 }
@@ -64,7 +72,7 @@ pub fn description(text: &str) -> Marked {
 /// backslashes there ("Executable name contains special characters"), and `resolve` refuses them before.
 #[must_use]
 pub fn exec_program(path: &Path) -> Marked {
-    Marked::new(format!("\"{}\"", one_line(&path.display().to_string()).replace('%', "%%")))
+    Marked::new(format!("\"{}\"", one_line(&path.to_string_lossy()).replace('%', "%%")))
 }
 
 /// One word of `ExecStart=`: quoted, with `%` and `$` doubled (systemd.service(5), "Command lines").
@@ -90,7 +98,7 @@ pub fn exec_arg(text: &str) -> Marked {
 /// A path in a directive that takes exactly one: not quoted (a quote would be part of the name), `%` doubled.
 #[must_use]
 pub fn path(path: &Path) -> Marked {
-    Marked::new(one_line(&path.display().to_string()).replace('%', "%%"))
+    Marked::new(one_line(&path.to_string_lossy()).replace('%', "%%"))
 }
 
 /// `StandardOutput=append:PATH`.

@@ -37,8 +37,13 @@ pub(super) struct Values(Context);
 impl Values {
     /// Places `value` at `name`.
     pub fn set(mut self, name: &str, value: &Marked) -> Self {
-        self.0.insert(name, value);
+        self.put(name, value);
         self
+    }
+
+    /// Places `value` at `name`, in place.
+    pub fn put(&mut self, name: &str, value: &Marked) {
+        self.0.insert(name, value);
     }
 
     /// Places a list that the template walks.

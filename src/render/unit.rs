@@ -47,18 +47,27 @@ pub(super) fn agent(fleet: &Fleet, agent: &Agent, systemd: u32) -> String {
     unit.mark("Fleet", "fleet", Some(sink::word(&fleet.id)));
     unit.mark("Agent", "agent", Some(sink::word(&agent.name)));
     let shim = sink::exec_program(&fleet.paths.bin().join("fleet-shim"));
-    let manifest = sink::exec_arg(&folder.join("manifest.json").display().to_string());
+    let manifest = sink::exec_arg(&folder.join("manifest.json").to_string_lossy());
     let (env, local) = (sink::path(&folder.join("env")), sink::path(&folder.join("local.env")));
-    unit.many("Unit", "After", after.iter().map(|unit| unit.as_str().to_owned()).collect());
-    unit.many("Service", "ExecStart", vec![format!("{} {}", shim.as_str(), manifest.as_str())]);
-    unit.many("Service", "EnvironmentFile", vec![env.as_str().to_owned(), format!("-{}", local.as_str())]);
+    for other in &after {
+        unit.mean("Unit", "After", other.as_str().to_owned());
+    }
+    unit.mean("Service", "ExecStart", format!("{} {}", shim.as_str(), manifest.as_str()));
+    unit.mean("Service", "EnvironmentFile", env.as_str().to_owned());
+    unit.mean("Service", "EnvironmentFile", format!("-{}", local.as_str()));
     for (name, value) in FIXED {
-        unit.many("Service", name, vec![(*value).to_owned()]);
+        unit.mean("Service", name, (*value).to_owned());
     }
     let values = unit.values.list("after", &after).set("shim", &shim).set("manifest", &manifest);
     let text = fill("agent.service", &values.set("env_file", &env).set("local_env_file", &local));
     // The last line of defence: what stands in the file is what was meant, no directive more and none less.
-    assert_eq!(parse(&text), unit.meant, "the unit of {} is not what was meant", agent.name);
+    let meant = unit.meant.iter().map(|(section, name, value)| (*section, *name, value.as_str())).collect();
+    assert_eq!(
+        sorted(directives(&text).collect()),
+        sorted(meant),
+        "the unit of {} is not what was meant",
+        agent.name
+    );
     text
 }
 
@@ -77,32 +86,31 @@ const FIXED: &[(&str, &str)] = &[
 #[derive(Default)]
 struct Directives {
     values: Values,
-    meant: Sections,
+    /// Section, directive, value.
+    meant: Vec<(&'static str, &'static str, String)>,
 }
 
 impl Directives {
-    fn unit(&mut self, name: &str, place: &str, value: Option<Marked>) {
+    fn unit(&mut self, name: &'static str, place: &str, value: Option<Marked>) {
         self.put("Unit", name, place, value);
     }
 
-    fn service(&mut self, name: &str, place: &str, value: Option<Marked>) {
+    fn service(&mut self, name: &'static str, place: &str, value: Option<Marked>) {
         self.put("Service", name, place, value);
     }
 
-    fn mark(&mut self, name: &str, place: &str, value: Option<Marked>) {
+    fn mark(&mut self, name: &'static str, place: &str, value: Option<Marked>) {
         self.put("X-Fleet", name, place, value);
     }
 
-    fn put(&mut self, section: &str, name: &str, place: &str, value: Option<Marked>) {
+    fn put(&mut self, section: &'static str, name: &'static str, place: &str, value: Option<Marked>) {
         let Some(value) = value else { return };
-        self.many(section, name, vec![value.as_str().to_owned()]);
-        self.values = std::mem::take(&mut self.values).set(place, &value);
+        self.values.put(place, &value);
+        self.mean(section, name, value.as_str().to_owned());
     }
 
-    fn many(&mut self, section: &str, name: &str, values: Vec<String>) {
-        if !values.is_empty() {
-            self.meant.entry(section.to_owned()).or_default().insert(name.to_owned(), values);
-        }
+    fn mean(&mut self, section: &'static str, name: &'static str, value: String) {
+        self.meant.push((section, name, value));
     }
 }
 
@@ -162,15 +170,30 @@ type Sections = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 #[must_use]
 pub fn parse(text: &str) -> Sections {
     let mut sections = Sections::new();
-    let mut section = String::new();
-    for line in text.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            name.clone_into(&mut section);
-        } else if let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with(['#', ';'])) {
-            sections.entry(section.clone()).or_default().entry(key.to_owned()).or_default().push(value.to_owned());
-        }
+    for (section, name, value) in directives(text) {
+        let values = sections.entry(section.to_owned()).or_default().entry(name.to_owned()).or_default();
+        values.push(value.to_owned());
     }
     sections
+}
+
+/// Section, directive and value of each line that gives one.
+fn directives(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    let mut section = "";
+    text.lines().map(str::trim).filter_map(move |line| {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = name;
+            return None;
+        }
+        let (name, value) = line.split_once('=').filter(|_| !line.starts_with(['#', ';']))?;
+        Some((section, name, value))
+    })
+}
+
+/// By section and directive. The values of one directive keep their order, which has a meaning.
+fn sorted<'a>(mut directives: Vec<(&'a str, &'a str, &'a str)>) -> Vec<(&'a str, &'a str, &'a str)> {
+    directives.sort_by_key(|(section, name, _)| (*section, *name));
+    directives
 }
 
 /// The fleet whose mark a unit file carries.

@@ -1,5 +1,7 @@
 //! Half-filled settings → final ones: the built-in defaults, and the checks of single values.
 
+use std::sync::Arc;
+
 use super::Context;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::manifest::{Delivery, Limits, LogPolicy, Policy, RestartPolicy, RestartWhen, Terminal};
@@ -58,7 +60,7 @@ pub(super) fn settle(
             },
             stop_timeout_ms: said(stop_timeout).value,
             log: LogPolicy { size: said(part.log.size), keep: said(part.log.keep), off: said(part.log.off) },
-            patterns: Vec::new(),
+            patterns: Arc::default(),
             delivery: Delivery::default(),
         },
     }

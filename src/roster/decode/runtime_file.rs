@@ -1,5 +1,7 @@
 //! `runtimes/NAME.kdl`: everything specific to one agent CLI, as data.
 
+use std::sync::Arc;
+
 use crate::diagnostic::suggest::{list, nearest};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 use crate::ids::RuntimeName;
@@ -27,7 +29,7 @@ pub struct RuntimeFile {
     pub permissions: Vec<(String, Vec<String>)>,
     pub env: Vec<(String, Spanned<String>)>,
     pub files: Vec<(String, String)>,
-    pub patterns: Vec<Pattern>,
+    pub patterns: Arc<[Pattern]>,
     pub delivery: Delivery,
 }
 
@@ -58,7 +60,7 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
         permissions: many(node, "permissions").map(split_first).collect(),
         env: many(node, "env").filter_map(|env| Some((env.text(0)?.value, env.text(1)?))).collect(),
         files: files(node, diagnostics),
-        patterns: patterns(node, diagnostics),
+        patterns: patterns(node, diagnostics).into(),
         delivery: delivery(node),
     })
 }
