@@ -1,6 +1,7 @@
 //! A file that shall stand on disk.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::ids::{AgentName, Digest};
 
@@ -34,7 +35,8 @@ pub struct Artifact {
     pub owner: Owner,
     pub kind: FileKind,
     pub path: PathBuf,
-    pub text: String,
+    /// Shared, because a role's text is that of many agents.
+    pub text: Arc<String>,
     pub digest: Digest,
 }
 
@@ -43,7 +45,7 @@ impl Artifact {
     #[must_use]
     pub fn new(owner: Owner, kind: FileKind, path: PathBuf, text: String) -> Self {
         let digest = Digest::of(text.as_bytes());
-        Self { owner, kind, path, text, digest }
+        Self { owner, kind, path, text: Arc::new(text), digest }
     }
 
     /// Permission bits: unit files are read by tools of other users' making, everything else is private.

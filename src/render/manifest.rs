@@ -1,56 +1,66 @@
 //! The manifest of one agent, as `docs/manifest.md` describes it.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use crate::ids::Digest;
-use crate::manifest::{FORMAT, Launch, Manifest, Pattern};
+use crate::ids::{AgentName, Digest, FleetId, RoleName, UnitName};
+use crate::manifest::{AgentKind, Delivery, FORMAT, Limits, LogPolicy, Pattern, RestartPolicy, SecretRef, Terminal};
 use crate::resolve::{Agent, Fleet};
+
+/// A role as it is handed to an agent.
+#[derive(Debug, Clone)]
+pub(super) struct Role {
+    /// The digest of its text alone, which the manifest names.
+    pub digest: Digest,
+    /// Its file, complete.
+    pub text: Arc<String>,
+    pub file_digest: Digest,
+}
 
 /// What many agents of a fleet have in common, worked out once.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    /// The last role text, its digest, and that of its file.
-    role: Option<(String, Digest, Digest)>,
+    /// The last role text, and what was made of it.
+    role: Option<(Arc<str>, Role)>,
     /// The last patterns, as they stand in a manifest.
-    patterns: Option<(Arc<[Pattern]>, String)>,
+    patterns: Option<(Arc<[Pattern]>, Box<RawValue>)>,
 }
 
 impl Shared {
-    /// The digests of a role text and of its file.
-    pub fn role(&mut self, text: &str) -> (Digest, Digest) {
+    /// What the manifest and the role's file say for a role text.
+    pub fn role(&mut self, text: &Arc<str>) -> Role {
         match &self.role {
-            Some((known, digest, file)) if known == text => (digest.clone(), file.clone()),
+            Some((known, role)) if Arc::ptr_eq(known, text) || known == text => role.clone(),
             _ => {
-                let digests = (Digest::of(text.as_bytes()), Digest::of(format!("{text}\n").as_bytes()));
-                self.role = Some((text.to_owned(), digests.0.clone(), digests.1.clone()));
-                digests
+                let file = Arc::new(format!("{text}\n"));
+                let file_digest = Digest::of(file.as_bytes());
+                let role = Role { digest: Digest::of(text.as_bytes()), text: file, file_digest };
+                self.role = Some((Arc::clone(text), role.clone()));
+                role
             }
         }
     }
 
-    /// The file's text: indented, because people read it too. Patterns are most of it, and the runtime's: they are put in as
-    /// they were written for the agent before.
-    pub fn text(&mut self, mut manifest: Manifest) -> String {
-        let patterns = std::mem::take(&mut manifest.policy.patterns);
-        let bare = pretty(&manifest);
-        let known = self.patterns.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, &patterns));
+    /// The file's text: indented, because people read it too.
+    pub fn manifest(&mut self, fleet: &Fleet, agent: &Agent, files: &Files) -> String {
+        let patterns = &agent.policy.patterns;
+        let known = self.patterns.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, patterns));
         if !known {
-            self.patterns = Some((Arc::clone(&patterns), indented(&patterns)));
+            self.patterns = Some((Arc::clone(patterns), indented(patterns)));
         }
-        let fragment = self.patterns.as_ref().map_or("[]", |(_, fragment)| fragment.as_str());
-        bare.replacen(EMPTY, &format!("\n    \"patterns\": {fragment}"), 1)
+        let (_, patterns) = self.patterns.as_ref().expect("they were put there");
+        pretty(&written(fleet, agent, files, patterns))
     }
 }
 
-/// Patterns in a manifest that has none. A line break never stands in a JSON text, so it stands nowhere else.
-const EMPTY: &str = "\n    \"patterns\": []";
-
-/// Patterns as they stand in a manifest: one level deeper than by themselves.
-fn indented(patterns: &[Pattern]) -> String {
-    pretty(&patterns).trim_end().replace('\n', "\n    ")
+/// Patterns as they stand in a manifest: two levels deeper than by themselves.
+fn indented(patterns: &[Pattern]) -> Box<RawValue> {
+    let text = pretty(&patterns).trim_end().replace('\n', "\n    ");
+    RawValue::from_string(text).expect("line breaks between the parts of a JSON text change nothing")
 }
 
 /// What an agent's manifest says of its other files.
@@ -61,34 +71,93 @@ pub(super) struct Files {
     pub runtime: BTreeMap<String, Digest>,
 }
 
-/// An agent's manifest.
-pub(super) fn manifest(fleet: &Fleet, agent: &Agent, files: Files) -> Manifest {
-    Manifest {
+/// [`Manifest`](crate::manifest::Manifest) as it is written: borrowed, because a fleet has many, and with the patterns,
+/// which are most of it and the runtime's, as they were written for the agent before. A test holds the two together.
+#[derive(Serialize)]
+struct WrittenManifest<'a> {
+    format: u32,
+    fleet: &'a FleetId,
+    agent: &'a AgentName,
+    kind: AgentKind,
+    role: Option<&'a str>,
+    unit: UnitName,
+    roster: &'a Path,
+    folder: PathBuf,
+    socket: PathBuf,
+    launch: WrittenLaunch<'a>,
+    policy: WrittenPolicy<'a>,
+}
+
+/// [`Launch`](crate::manifest::Launch).
+#[derive(Serialize)]
+struct WrittenLaunch<'a> {
+    runtime: &'a str,
+    model: Option<&'a str>,
+    effort: Option<&'a str>,
+    argv: &'a [String],
+    prompt_argv: &'a [String],
+    dir: &'a Path,
+    env_keys: Vec<&'a str>,
+    env_digest: &'a Digest,
+    unset: &'a [String],
+    secrets: &'a [SecretRef],
+    role_digest: Option<&'a Digest>,
+    files: &'a BTreeMap<String, Digest>,
+    terminal: &'a Terminal,
+}
+
+/// [`Policy`](crate::manifest::Policy).
+#[derive(Serialize)]
+struct WrittenPolicy<'a> {
+    description: Option<&'a str>,
+    prompt: Option<&'a str>,
+    autostart: bool,
+    restart: &'a RestartPolicy,
+    limits: &'a Limits,
+    stop_timeout_ms: u64,
+    log: &'a LogPolicy,
+    patterns: &'a RawValue,
+    delivery: &'a Delivery,
+}
+
+fn written<'a>(fleet: &'a Fleet, agent: &'a Agent, files: &'a Files, patterns: &'a RawValue) -> WrittenManifest<'a> {
+    let policy = &agent.policy;
+    WrittenManifest {
         format: FORMAT,
-        fleet: fleet.id.clone(),
-        agent: agent.name.clone(),
+        fleet: &fleet.id,
+        agent: &agent.name,
         kind: agent.kind,
-        role: agent.role.as_ref().map(|role| role.as_str().to_owned()),
+        role: agent.role.as_ref().map(RoleName::as_str),
         unit: agent.unit(&fleet.id),
-        roster: fleet.roster.clone(),
+        roster: &fleet.roster,
         folder: fleet.paths.agent(&agent.name),
         socket: fleet.paths.socket(&agent.name),
-        launch: Launch {
-            runtime: agent.runtime.clone(),
-            model: agent.model.clone(),
-            effort: agent.effort.clone(),
-            argv: agent.argv.clone(),
-            prompt_argv: agent.prompt_argv.clone(),
-            dir: agent.dir.clone(),
-            env_keys: agent.env.keys().cloned().collect(),
-            env_digest: files.env,
-            unset: agent.unset.clone(),
-            secrets: agent.secrets.clone(),
-            role_digest: files.role,
-            files: files.runtime,
-            terminal: agent.terminal.clone(),
+        launch: WrittenLaunch {
+            runtime: &agent.runtime,
+            model: agent.model.as_deref(),
+            effort: agent.effort.as_deref(),
+            argv: &agent.argv,
+            prompt_argv: &agent.prompt_argv,
+            dir: &agent.dir,
+            env_keys: agent.env.keys().map(String::as_str).collect(),
+            env_digest: &files.env,
+            unset: &agent.unset,
+            secrets: &agent.secrets,
+            role_digest: files.role.as_ref(),
+            files: &files.runtime,
+            terminal: &agent.terminal,
         },
-        policy: agent.policy.clone(),
+        policy: WrittenPolicy {
+            description: policy.description.as_deref(),
+            prompt: policy.prompt.as_deref(),
+            autostart: policy.autostart,
+            restart: &policy.restart,
+            limits: &policy.limits,
+            stop_timeout_ms: policy.stop_timeout_ms,
+            log: &policy.log,
+            patterns,
+            delivery: &policy.delivery,
+        },
     }
 }
 
@@ -102,38 +171,12 @@ pub(super) fn script(agent: &Agent) -> Option<String> {
 }
 
 fn pretty<T: Serialize>(value: &T) -> String {
+    let mut bytes = Vec::with_capacity(TYPICAL);
     // Paths are UTF-8: the command line refuses others before anything is resolved.
-    let mut text = serde_json::to_string_pretty(value).expect("a manifest of UTF-8 paths always serialises");
-    text.push('\n');
-    text
+    serde_json::to_writer_pretty(&mut bytes, value).expect("a manifest of UTF-8 paths always serialises");
+    bytes.push(b'\n');
+    String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::manifest::{PatternKind, Region};
-
-    #[test]
-    fn patterns_put_in_read_like_patterns_written() {
-        let pattern = |expr: &str| Pattern {
-            kind: PatternKind::Idle,
-            region: Region::Last(3),
-            expr: expr.to_owned(),
-            class: None,
-        };
-        for patterns in [vec![], vec![pattern("^> $")], vec![pattern("a\n    \"patterns\": []"), pattern("ü\"{}")]] {
-            #[derive(Serialize)]
-            struct Whole<'a> {
-                policy: Inner<'a>,
-            }
-            #[derive(Serialize)]
-            struct Inner<'a> {
-                patterns: &'a [Pattern],
-                last: u8,
-            }
-            let whole = |patterns| pretty(&Whole { policy: Inner { patterns, last: 1 } });
-            let put_in = whole(&[]).replacen(EMPTY, &format!("\n    \"patterns\": {}", indented(&patterns)), 1);
-            assert_eq!(put_in, whole(&patterns));
-        }
-    }
-}
+/// Bytes of a manifest of a runtime with some patterns.
+const TYPICAL: usize = 8 * 1024;

@@ -79,7 +79,7 @@ fn agent_artifacts(
     let folder = fleet.paths.agent(&agent.name);
     let owner = || Owner::Agent(agent.name.clone());
     let env = Artifact::new(owner(), FileKind::Env, folder.join("env"), unit::env_file(agent));
-    let role = agent.role_text.as_deref().map(|text| (text, shared.role(text)));
+    let role = agent.role_text.as_ref().map(|text| shared.role(text));
     let script = manifest::script(agent).map(|script| {
         let file = Artifact::new(owner(), FileKind::Runtime, folder.join("script.json"), script);
         ("script.json".to_owned(), file)
@@ -91,19 +91,19 @@ fn agent_artifacts(
     let runtime: Vec<_> = script.into_iter().chain(own).collect();
     let files = manifest::Files {
         env: env.digest.clone(),
-        role: role.as_ref().map(|(_, (digest, _))| digest.clone()),
+        role: role.as_ref().map(|role| role.digest.clone()),
         runtime: runtime.iter().map(|(name, file)| (name.clone(), file.digest.clone())).collect(),
     };
-    let text = shared.text(manifest::manifest(fleet, agent, files));
+    let text = shared.manifest(fleet, agent, &files);
     found.push(Artifact::new(owner(), FileKind::Manifest, folder.join("manifest.json"), text));
     found.push(env);
-    if let Some((text, (_, digest))) = role {
+    if let Some(role) = role {
         found.push(Artifact {
             owner: owner(),
             kind: FileKind::Role,
             path: folder.join("role.md"),
-            text: format!("{text}\n"),
-            digest,
+            text: role.text,
+            digest: role.file_digest,
         });
     }
     found.extend(runtime.into_iter().map(|(_, file)| file));

@@ -31,6 +31,14 @@ impl Marked {
     pub fn as_str(&self) -> &str {
         self.0.strip_prefix(MARK).unwrap_or(&self.0)
     }
+
+    /// The same, taken out.
+    pub(super) fn into_text(mut self) -> String {
+        if self.0.starts_with(MARK) {
+            self.0.remove(0);
+        }
+        self.0
+    }
 }
 
 /// One line without control characters and with a visible end.

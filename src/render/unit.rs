@@ -1,5 +1,6 @@
 //! Unit files and env files.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::sink::{self, Marked};
@@ -19,98 +20,94 @@ pub(super) fn agent(fleet: &Fleet, agent: &Agent, systemd: u32) -> String {
     let folder = fleet.paths.agent(&agent.name);
     let after: Vec<Marked> = agent.after.iter().map(|name| sink::word(UnitName::agent(&fleet.id, name))).collect();
     let restart = &agent.policy.restart;
-    let growing = (systemd >= GROWING_DELAYS && restart.max_delay_ms > restart.delay_ms).then_some(());
+    let growing = systemd >= GROWING_DELAYS && restart.max_delay_ms > restart.delay_ms;
     let limits = &agent.policy.limits;
     let errors = sink::append_to(&folder.join("shim.err"));
-    let mut unit = Directives::default();
-    unit.unit("Description", "description", Some(description(fleet, agent)));
-    unit.unit("PartOf", "target", Some(sink::word(UnitName::target(&fleet.id))));
-    unit.unit("StartLimitIntervalSec", "limit_interval", Some(sink::duration(restart.within_ms)));
-    unit.unit("StartLimitBurst", "limit_burst", Some(sink::word(restart.burst)));
-    unit.service("Slice", "slice", Some(sink::word(UnitName::slice(&fleet.id))));
-    unit.service("Restart", "restart", Some(sink::word(restart_word(restart.when))));
-    unit.service("RestartSec", "restart_delay", Some(sink::duration(restart.delay_ms)));
-    let steps = growing.map(|()| sink::word(doublings(restart.delay_ms, restart.max_delay_ms)));
-    unit.service("RestartSteps", "restart_steps", steps);
-    unit.service("RestartMaxDelaySec", "restart_max_delay", growing.map(|()| sink::duration(restart.max_delay_ms)));
-    unit.service(
-        "TimeoutStopSec",
-        "stop_timeout",
-        Some(sink::duration(agent.policy.stop_timeout_ms.saturating_add(STOP_MARGIN_MS))),
-    );
-    unit.service("MemoryMax", "memory", limits.memory.map(sink::word));
-    unit.service("MemoryHigh", "memory_high", limits.memory_high.map(sink::word));
-    unit.service("TasksMax", "tasks", limits.tasks.map(sink::word));
-    unit.service("CPUQuota", "cpu", limits.cpu_percent.map(|cpu| sink::word(format!("{cpu}%"))));
-    unit.service("StandardOutput", "errors", Some(errors.clone()));
-    unit.service("StandardError", "errors", Some(errors));
-    unit.mark("Fleet", "fleet", Some(sink::word(&fleet.id)));
-    unit.mark("Agent", "agent", Some(sink::word(&agent.name)));
     let shim = sink::exec_program(&fleet.paths.bin().join("fleet-shim"));
     let manifest = sink::exec_arg(&folder.join("manifest.json").to_string_lossy());
     let (env, local) = (sink::path(&folder.join("env")), sink::path(&folder.join("local.env")));
+    let stop_timeout = sink::duration(agent.policy.stop_timeout_ms.saturating_add(STOP_MARGIN_MS));
+    let mut unit = Directives::default();
+    // In the template's order.
+    unit.section("Unit");
+    unit.put("Description", "description", description(fleet, agent));
+    unit.put("PartOf", "target", sink::word(UnitName::target(&fleet.id)));
     for other in &after {
-        unit.mean("Unit", "After", other.as_str().to_owned());
+        unit.mean("After", other.as_str().to_owned());
     }
-    unit.mean("Service", "ExecStart", format!("{} {}", shim.as_str(), manifest.as_str()));
-    unit.mean("Service", "EnvironmentFile", env.as_str().to_owned());
-    unit.mean("Service", "EnvironmentFile", format!("-{}", local.as_str()));
-    for (name, value) in FIXED {
-        unit.mean("Service", name, (*value).to_owned());
+    unit.put("StartLimitIntervalSec", "limit_interval", sink::duration(restart.within_ms));
+    unit.put("StartLimitBurst", "limit_burst", sink::word(restart.burst));
+    unit.section("Service");
+    unit.mean("Type", "notify");
+    unit.mean("NotifyAccess", "main");
+    unit.put("Slice", "slice", sink::word(UnitName::slice(&fleet.id)));
+    unit.mean("ExecStart", format!("{} {}", shim.as_str(), manifest.as_str()));
+    unit.mean("EnvironmentFile", env.as_str().to_owned());
+    unit.mean("EnvironmentFile", format!("-{}", local.as_str()));
+    unit.put("Restart", "restart", sink::word(restart_word(restart.when)));
+    unit.put("RestartSec", "restart_delay", sink::duration(restart.delay_ms));
+    if growing {
+        let steps = doublings(restart.delay_ms, restart.max_delay_ms);
+        unit.put("RestartSteps", "restart_steps", sink::word(steps));
+        unit.put("RestartMaxDelaySec", "restart_max_delay", sink::duration(restart.max_delay_ms));
     }
+    unit.mean("RestartPreventExitStatus", "75 78");
+    unit.mean("SuccessExitStatus", "143 SIGTERM");
+    unit.mean("TimeoutStartSec", "60s");
+    unit.put("TimeoutStopSec", "stop_timeout", stop_timeout);
+    unit.mean("KillMode", "mixed");
+    unit.mean("OOMPolicy", "continue");
+    unit.maybe("MemoryMax", "memory", limits.memory.map(sink::word));
+    unit.maybe("MemoryHigh", "memory_high", limits.memory_high.map(sink::word));
+    unit.maybe("TasksMax", "tasks", limits.tasks.map(sink::word));
+    unit.maybe("CPUQuota", "cpu", limits.cpu_percent.map(|cpu| sink::word(format!("{cpu}%"))));
+    unit.put("StandardOutput", "errors", errors.clone());
+    unit.mean("StandardError", errors.into_text());
+    unit.section("X-Fleet");
+    unit.put("Fleet", "fleet", sink::word(&fleet.id));
+    unit.put("Agent", "agent", sink::word(&agent.name));
     let values = unit.values.list("after", &after).set("shim", &shim).set("manifest", &manifest);
     let text = fill("agent.service", &values.set("env_file", &env).set("local_env_file", &local));
     // The last line of defence: what stands in the file is what was meant, no directive more and none less.
-    let meant = unit.meant.iter().map(|(section, name, value)| (*section, *name, value.as_str())).collect();
-    assert_eq!(
-        sorted(directives(&text).collect()),
-        sorted(meant),
-        "the unit of {} is not what was meant",
-        agent.name
+    let meant = unit.meant.iter().map(|(section, name, value)| (*section, *name, value.as_ref()));
+    assert!(
+        directives(&text).eq(meant.clone()),
+        "the unit of {} is not what was meant:\n{text}\n{:?}",
+        agent.name,
+        meant.collect::<Vec<_>>()
     );
     text
 }
-
-/// Directives that are the same for every agent.
-const FIXED: &[(&str, &str)] = &[
-    ("Type", "notify"),
-    ("NotifyAccess", "main"),
-    ("RestartPreventExitStatus", "75 78"),
-    ("SuccessExitStatus", "143 SIGTERM"),
-    ("TimeoutStartSec", "60s"),
-    ("KillMode", "mixed"),
-    ("OOMPolicy", "continue"),
-];
 
 /// What goes into the template, and what has to be read back from the result.
 #[derive(Default)]
 struct Directives {
     values: Values,
+    section: &'static str,
     /// Section, directive, value.
-    meant: Vec<(&'static str, &'static str, String)>,
+    meant: Vec<(&'static str, &'static str, Cow<'static, str>)>,
 }
 
 impl Directives {
-    fn unit(&mut self, name: &'static str, place: &str, value: Option<Marked>) {
-        self.put("Unit", name, place, value);
+    fn section(&mut self, name: &'static str) {
+        self.section = name;
     }
 
-    fn service(&mut self, name: &'static str, place: &str, value: Option<Marked>) {
-        self.put("Service", name, place, value);
-    }
-
-    fn mark(&mut self, name: &'static str, place: &str, value: Option<Marked>) {
-        self.put("X-Fleet", name, place, value);
-    }
-
-    fn put(&mut self, section: &'static str, name: &'static str, place: &str, value: Option<Marked>) {
-        let Some(value) = value else { return };
+    /// A directive whose value the template has at `place`.
+    fn put(&mut self, name: &'static str, place: &str, value: Marked) {
         self.values.put(place, &value);
-        self.mean(section, name, value.as_str().to_owned());
+        self.mean(name, value.into_text());
     }
 
-    fn mean(&mut self, section: &'static str, name: &'static str, value: String) {
-        self.meant.push((section, name, value));
+    fn maybe(&mut self, name: &'static str, place: &str, value: Option<Marked>) {
+        if let Some(value) = value {
+            self.put(name, place, value);
+        }
+    }
+
+    /// A directive that the template has by itself.
+    fn mean(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
+        self.meant.push((self.section, name, value.into()));
     }
 }
 
@@ -188,12 +185,6 @@ fn directives(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
         let (name, value) = line.split_once('=').filter(|_| !line.starts_with(['#', ';']))?;
         Some((section, name, value))
     })
-}
-
-/// By section and directive. The values of one directive keep their order, which has a meaning.
-fn sorted<'a>(mut directives: Vec<(&'a str, &'a str, &'a str)>) -> Vec<(&'a str, &'a str, &'a str)> {
-    directives.sort_by_key(|(section, name, _)| (*section, *name));
-    directives
 }
 
 /// The fleet whose mark a unit file carries.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::diagnostic::Span;
 use crate::ids::{AgentName, FleetId, RoleName, UnitName};
@@ -130,7 +131,7 @@ pub struct Agent {
     pub search: Vec<PathBuf>,
     pub secrets: Vec<SecretRef>,
     pub unset: Vec<String>,
-    pub role_text: Option<String>,
+    pub role_text: Option<Arc<str>>,
     /// Files of fleet's own for the runtime, by name.
     pub files: BTreeMap<String, String>,
     pub script: Option<Script>,

@@ -1,6 +1,7 @@
 //! What an agent may do, its role text, and its role's settings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::settings::prompt_text;
 use super::{Context, checks, role_by_nature};
@@ -19,7 +20,7 @@ pub(super) struct Role {
     /// Whether it was found; otherwise nothing can be said of what it may do.
     pub known: bool,
     pub may: BTreeSet<String>,
-    pub text: Option<String>,
+    pub text: Option<Arc<str>>,
     pub settings: Vec<Node>,
 }
 
@@ -77,7 +78,7 @@ fn layered(context: &Context<'_>, name: &RoleName, depth: usize, diagnostics: &m
     let file = context.inputs.roles.get(name).and_then(Option::as_ref);
     let from_file = |file: &RoleFile| Role {
         may: file.may.iter().cloned().collect(),
-        text: (!file.text.is_empty()).then(|| file.text.clone()),
+        text: (!file.text.is_empty()).then(|| Arc::clone(&file.text)),
         settings: file.settings.nodes.clone(),
         ..Role::default()
     };
@@ -89,7 +90,7 @@ fn layered(context: &Context<'_>, name: &RoleName, depth: usize, diagnostics: &m
     };
     let base = base.unwrap_or_default();
     let own = |may: &Vec<Spanned<String>>| may.iter().map(|word| word.value.clone()).collect();
-    let text = declared.prompt.as_ref().and_then(|prompt| prompt_text(context, prompt, diagnostics));
+    let text = declared.prompt.as_ref().and_then(|prompt| prompt_text(context, prompt, diagnostics)).map(Into::into);
     Some(Role {
         may: declared.may.as_ref().map_or(base.may, own),
         text: text.or(base.text),

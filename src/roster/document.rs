@@ -3,7 +3,10 @@
 use kdl::{KdlDocument, KdlNode, KdlValue};
 
 use super::scan;
+use super::squeeze::Squeezed;
+use super::syntax;
 use super::syntax::faults::{self, Fault};
+use super::syntax::lexer::lex;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 
 /// Stack of the parsing thread. `kdl` descends by recursion; [`scan`] bounds the depth, this leaves room for it.
@@ -91,7 +94,8 @@ pub fn parse_part(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Op
 fn scanned_document(scanned: &scan::Scanned, file: FileId, diagnostics: &mut Diagnostics) -> Option<Document> {
     let text = scanned.text.as_str();
     let end = Span { file, start: text.trim_end().len().saturating_sub(1), end: text.trim_end().len() };
-    let values = faults::count(text);
+    let tokens = lex(text);
+    let values = tokens.iter().filter(|token| token.kind.is_value()).count();
     if values > MAX_VALUES {
         let message = format!("the roster holds {values} names and values; the limit is {MAX_VALUES}");
         let diagnostic = Diagnostic::error(Code::TooLarge, message).at(Span { file, start: 0, end: 0 }, "");
@@ -99,7 +103,7 @@ fn scanned_document(scanned: &scan::Scanned, file: FileId, diagnostics: &mut Dia
         diagnostics.report(diagnostic.help(help));
         return None;
     }
-    let faults = faults::faults(text);
+    let faults = faults::of_tokens(text, &tokens);
     for fault in faults.iter().take(MAX_FAULTS) {
         let span = Span { file, start: fault.span.start, end: fault.span.end };
         let diagnostic = Diagnostic::error(Code::Syntax, fault.message.clone()).at(span, "here");
@@ -107,8 +111,9 @@ fn scanned_document(scanned: &scan::Scanned, file: FileId, diagnostics: &mut Dia
     }
     let read = || {
         if faults.is_empty() {
-            KdlDocument::parse_v2(text)
-                .map(|document| nodes(&document, file, 0))
+            let squeezed = Squeezed::new(text, &tokens);
+            KdlDocument::parse_v2(&squeezed.text)
+                .map(|document| nodes(&document, file, Seen::Squeezed(&squeezed, text)))
                 .map_err(|_| by_node(text, &scanned.breaks, &[], file))
         } else if faults.len() < faults::MOST {
             Err(by_node(text, &scanned.breaks, &faults, file))
@@ -155,7 +160,7 @@ fn by_node(text: &str, breaks: &[usize], faults: &[Fault], file: FileId) -> (Vec
             faults.iter().any(|fault| fault.span.start < end && start < fault.span.end.max(fault.span.start + 1));
         if !faulty && !part.trim_matches(|c: char| c.is_whitespace() || c == ';').is_empty() {
             match KdlDocument::parse_v2(part) {
-                Ok(document) => found.extend(nodes(&document, file, start)),
+                Ok(document) => found.extend(nodes(&document, file, Seen::From(start))),
                 Err(error) => errors.extend(syntax_error(&error, text, start, file)),
             }
         }
@@ -178,45 +183,69 @@ fn syntax_error(error: &kdl::KdlError, text: &str, base: usize, file: FileId) ->
     Some(diagnostic.maybe_help(found.help.clone()))
 }
 
-fn nodes(document: &KdlDocument, file: FileId, base: usize) -> Vec<RawNode> {
-    document.nodes().iter().map(|found| node(found, file, base)).collect()
+/// Leads from what `kdl` saw to the file.
+#[derive(Clone, Copy)]
+enum Seen<'a> {
+    /// It saw the file squeezed.
+    Squeezed(&'a Squeezed, &'a str),
+    /// It saw the file from this byte on.
+    From(usize),
 }
 
-fn node(node: &KdlNode, file: FileId, base: usize) -> RawNode {
-    let span = |span: miette::SourceSpan| {
-        let start = base + span.offset();
-        Span { file, start, end: start + span.len() }
-    };
+impl Seen<'_> {
+    fn span(self, span: miette::SourceSpan, file: FileId) -> Span {
+        let (start, end) = (span.offset(), span.offset() + span.len());
+        match self {
+            Self::Squeezed(squeezed, _) => {
+                let found = squeezed.span(syntax::Span { start, end });
+                Span { file, start: found.start, end: found.end }
+            }
+            Self::From(base) => Span { file, start: base + start, end: base + end },
+        }
+    }
+
+    /// The string that stands at the end of `span`, as which `kdl` read `text`.
+    fn string(self, text: &str, span: miette::SourceSpan) -> String {
+        let whole = match self {
+            Self::Squeezed(squeezed, whole) => squeezed.body(span.offset() + span.len()).map(|body| body.of(whole)),
+            Self::From(_) => None,
+        };
+        whole.unwrap_or(text).to_owned()
+    }
+}
+
+fn nodes(document: &KdlDocument, file: FileId, seen: Seen<'_>) -> Vec<RawNode> {
+    document.nodes().iter().map(|found| node(found, file, seen)).collect()
+}
+
+fn node(node: &KdlNode, file: FileId, seen: Seen<'_>) -> RawNode {
     let mut arguments = Vec::new();
     let mut properties = Vec::new();
     for entry in node.entries() {
-        let value = value(entry.value());
+        let span = seen.span(entry.span(), file);
+        let value = match entry.value() {
+            KdlValue::String(text) => RawValue::Text(seen.string(text, entry.span())),
+            KdlValue::Integer(number) => RawValue::Integer(*number),
+            KdlValue::Float(number) => RawValue::Float(*number),
+            KdlValue::Bool(flag) => RawValue::Flag(*flag),
+            KdlValue::Null => RawValue::Null,
+        };
         match entry.name() {
             Some(name) => properties.push(RawProperty {
-                name: name.value().to_owned(),
-                name_span: span(name.span()),
+                name: seen.string(name.value(), name.span()),
+                name_span: seen.span(name.span(), file),
                 value,
-                span: span(entry.span()),
+                span,
             }),
-            None => arguments.push((value, span(entry.span()))),
+            None => arguments.push((value, span)),
         }
     }
     RawNode {
-        name: node.name().value().to_owned(),
-        span: span(node.name().span()),
+        name: seen.string(node.name().value(), node.name().span()),
+        span: seen.span(node.name().span(), file),
         arguments,
         properties,
-        children: node.children().map(|children| nodes(children, file, base)),
-    }
-}
-
-fn value(value: &KdlValue) -> RawValue {
-    match value {
-        KdlValue::String(text) => RawValue::Text(text.clone()),
-        KdlValue::Integer(number) => RawValue::Integer(*number),
-        KdlValue::Float(number) => RawValue::Float(*number),
-        KdlValue::Bool(flag) => RawValue::Flag(*flag),
-        KdlValue::Null => RawValue::Null,
+        children: node.children().map(|children| nodes(children, file, seen)),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod reference;
 pub mod scan;
 pub mod schema;
 pub mod secrets;
+mod squeeze;
 pub mod syntax;
 
 use std::path::PathBuf;

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use fleet::ids::Digest;
+use fleet::manifest::Manifest;
+use fleet::render::FileKind;
 use fleet::resolve::builtin;
 
 use super::compile::{Compiled, compile, compile_with};
@@ -84,6 +86,21 @@ fn right_rosters_give_these_files() {
         }
         compare("good", name, &without_built_in_texts(out));
     });
+}
+
+/// Manifests are written from a type of their own, which borrows. What it writes is the manifest, no field more or less.
+#[test]
+fn manifests_are_written_as_they_are_read() {
+    let mut seen = 0;
+    each("good", |name, compiled| {
+        for artifact in compiled.artifacts(Some(255)).iter().filter(|artifact| artifact.kind == FileKind::Manifest) {
+            let read: Manifest = serde_json::from_str(&artifact.text).unwrap();
+            let again = serde_json::to_string_pretty(&read).unwrap() + "\n";
+            assert_eq!(*artifact.text, again, "{name}");
+            seen += usize::from(!read.policy.patterns.is_empty());
+        }
+    });
+    assert!(seen > 0, "no manifest of the corpus has a pattern");
 }
 
 #[test]

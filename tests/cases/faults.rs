@@ -1,6 +1,7 @@
 //! The syntax check and `kdl` agree on what is KDL.
 
-use fleet::diagnostic::{Diagnostics, FileId};
+use fleet::diagnostic::{Diagnostics, FileId, Span};
+use fleet::roster::document::{self, RawNode, RawValue};
 use fleet::roster::syntax::faults::faults;
 use proptest::prelude::*;
 
@@ -11,6 +12,64 @@ proptest! {
     #[test]
     fn right_texts_have_no_faults(text in super::written::roster()) {
         prop_assert!(faults(&text).is_empty(), "{text}\n{:?}", faults(&text));
+    }
+}
+
+/// What `kdl` itself says of each node, argument and property, and the place of it.
+fn places(document: &kdl::KdlDocument, found: &mut Vec<(String, usize, usize)>) {
+    for node in document.nodes() {
+        let mut add = |what: String, span: miette::SourceSpan| {
+            found.push((what, span.offset(), span.offset() + span.len()));
+        };
+        let value = |value: &kdl::KdlValue| value.as_string().map_or_else(|| "no text".to_owned(), str::to_owned);
+        add(node.name().value().to_owned(), node.name().span());
+        for entry in node.entries().iter().filter(|entry| entry.name().is_none()) {
+            add(value(entry.value()), entry.span());
+        }
+        for (name, entry) in node.entries().iter().filter_map(|entry| Some((entry.name()?, entry))) {
+            add(name.value().to_owned(), name.span());
+            add(value(entry.value()), entry.span());
+        }
+        if let Some(children) = node.children() {
+            places(children, found);
+        }
+    }
+}
+
+/// The same of what fleet read.
+fn places_read(nodes: &[RawNode], found: &mut Vec<(String, usize, usize)>) {
+    let value = |value: &RawValue| match value {
+        RawValue::Text(text) => text.clone(),
+        _ => "no text".to_owned(),
+    };
+    for node in nodes {
+        let mut add = |what: String, span: Span| found.push((what, span.start, span.end));
+        add(node.name.clone(), node.span);
+        for (argument, span) in &node.arguments {
+            add(value(argument), *span);
+        }
+        for property in &node.properties {
+            add(property.name.clone(), property.name_span);
+            add(value(&property.value), property.span);
+        }
+        places_read(node.children.as_deref().unwrap_or_default(), found);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is left out before `kdl` reads a text changes neither what it says nor where.
+    #[test]
+    fn nothing_is_lost_or_moved_on_the_way_to_the_parser(text in super::written::roster()) {
+        let Ok(whole) = kdl::KdlDocument::parse_v2(&text) else { return Ok(()) };
+        let mut diagnostics = Diagnostics::default();
+        let Some(read) = document::parse(&text, FileId(0), &mut diagnostics) else { return Ok(()) };
+        prop_assume!(diagnostics.is_empty());
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        places(&whole, &mut expected);
+        places_read(&read.nodes, &mut found);
+        prop_assert_eq!(found, expected);
     }
 }
 

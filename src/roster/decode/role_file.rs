@@ -1,5 +1,7 @@
 //! `roles/NAME.md`: a header in KDL between `---` lines, then the prompt.
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 use crate::roster::check;
 use crate::roster::decode::{declared, layer};
@@ -16,7 +18,7 @@ pub struct RoleFile {
     /// What nothing acts on yet.
     pub declared: Vec<Declared>,
     /// The role text.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 /// Reads a role file.
@@ -45,7 +47,7 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
         declared: unenforced,
         may: named("may").map(|may| may.texts().into_iter().map(|word| word.value).collect()).unwrap_or_default(),
         settings: layer(&nodes, diagnostics),
-        text: body.trim().to_owned(),
+        text: body.trim().into(),
     })
 }
 

@@ -31,7 +31,7 @@ enum Place {
 
 struct Walk<'a> {
     text: &'a str,
-    tokens: Vec<Token>,
+    tokens: &'a [Token],
     at: usize,
     place: Place,
     /// Whether a blank separates what comes from what was.
@@ -43,18 +43,18 @@ struct Walk<'a> {
     faults: Vec<Fault>,
 }
 
-/// How many names and values `text` holds: what a parser's time and memory go by.
-#[must_use]
-pub fn count(text: &str) -> usize {
-    lex(text).iter().filter(|token| token.kind.is_value()).count()
-}
-
 /// The mistakes of `text`, in its order; at most a few more than [`MOST`].
 #[must_use]
 pub fn faults(text: &str) -> Vec<Fault> {
+    of_tokens(text, &lex(text))
+}
+
+/// The same for a text that was cut into `tokens` already.
+#[must_use]
+pub fn of_tokens(text: &str, tokens: &[Token]) -> Vec<Fault> {
     let mut walk = Walk {
         text,
-        tokens: lex(text),
+        tokens,
         at: 0,
         place: Place::Name,
         spaced: true,
