@@ -67,7 +67,7 @@ fn load(manager: &Manager, fleet: &Fleet, mut look: impl FnMut(&BTreeMap<String,
         if std::env::var_os("FLEET_FUZZ_SHOW").is_some() {
             eprintln!("==== {}\n{}", file.path.display(), file.text);
         }
-        fs::write(&file.path, &file.text).expect("a unit file");
+        fs::write(&file.path, file.text.as_bytes()).expect("a unit file");
     }
     manager.reload();
     let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).expect("a unit's name").to_owned();
