@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let Some(fleet) = fleet(&mut bytes, manager) else { return };
     let agent = &fleet.agents[0];
     let file = render(&fleet, Target { systemd: None }).into_iter().find(|artifact| artifact.kind == FileKind::Env);
-    fs::write(manager.folder.join("env"), file.expect("an env file").text).expect("the env file");
+    fs::write(manager.folder.join("env"), file.expect("an env file").text.as_bytes()).expect("the env file");
     let seen = start(manager).unwrap_or_else(|| panic!("the unit does not start with {:?}", agent.env));
     let mut meant = bare.clone();
     meant.extend(agent.env.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes())));

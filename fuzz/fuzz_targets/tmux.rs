@@ -84,7 +84,7 @@ fn session(tmux: &Tmux, bytes: &mut Bytes) {
     }
     let _ = fs::remove_dir_all(tmux.path("seen"));
     fs::create_dir(tmux.path("seen")).expect("a folder");
-    fs::write(tmux.path("file"), view(&fleet).text).expect("the file");
+    fs::write(tmux.path("file"), view(&fleet).text.as_bytes()).expect("the file");
     let said = tmux.ask(&["source-file", &tmux.path("file").display().to_string()]);
     assert_eq!(said, "", "tmux has something to say");
 
