@@ -49,6 +49,9 @@ _fleet() {
             fleet,help)
                 cmd="fleet__subcmd__help"
                 ;;
+            fleet,history)
+                cmd="fleet__subcmd__history"
+                ;;
             fleet,init)
                 cmd="fleet__subcmd__init"
                 ;;
@@ -73,6 +76,9 @@ _fleet() {
             fleet,restart)
                 cmd="fleet__subcmd__restart"
                 ;;
+            fleet,rollback)
+                cmd="fleet__subcmd__rollback"
+                ;;
             fleet,schema)
                 cmd="fleet__subcmd__schema"
                 ;;
@@ -81,6 +87,9 @@ _fleet() {
                 ;;
             fleet,send)
                 cmd="fleet__subcmd__send"
+                ;;
+            fleet,show)
+                cmd="fleet__subcmd__show"
                 ;;
             fleet,start)
                 cmd="fleet__subcmd__start"
@@ -101,7 +110,7 @@ _fleet() {
 
     case "${cmd}" in
         fleet)
-            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply status attach screen send start stop restart doctor destroy add remove rename migrate render schema completions man help explain"
+            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply rollback history show status attach screen send start stop restart doctor destroy add remove rename migrate render schema completions man help explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -185,7 +194,7 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__apply)
-            opts="-y -f -h --manager --move-roster --json --yes --overwrite --allow-mass-remove --restart --wait --file --fleet --help"
+            opts="-y -f -h --manager --move-roster --json --only --exclude --yes --overwrite --allow-mass-remove --restart --wait --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -193,6 +202,14 @@ _fleet() {
             case "${prev}" in
                 --manager)
                     COMPREPLY=($(compgen -W "systemd local" -- "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --restart)
@@ -460,6 +477,32 @@ _fleet() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fleet__subcmd__history)
+            opts="-f -h --json --file --fleet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fleet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         fleet__subcmd__init)
             opts="-f -h --profile --id --from-tmux --tmux-socket --dry-run --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -555,7 +598,7 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__plan)
-            opts="-f -h --manager --move-roster --json --detailed-exitcode --file --fleet --help"
+            opts="-f -h --manager --move-roster --json --only --exclude --diff --why --out --generation --detailed-exitcode --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -563,6 +606,26 @@ _fleet() {
             case "${prev}" in
                 --manager)
                     COMPREPLY=($(compgen -W "systemd local" -- "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --why)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --generation)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --file)
@@ -704,6 +767,40 @@ _fleet() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fleet__subcmd__rollback)
+            opts="-y -f -h --yes --overwrite --allow-mass-remove --restart --wait --json --file --fleet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --restart)
+                    COMPREPLY=($(compgen -W "idle now never" -- "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fleet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         fleet__subcmd__schema)
             opts="-f -h --json --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -771,6 +868,24 @@ _fleet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --fleet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fleet__subcmd__show)
+            opts="-h --json --fleet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --fleet)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

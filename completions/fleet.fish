@@ -35,6 +35,9 @@ complete -c fleet -n "__fish_fleet_needs_command" -f -a "validate" -d 'Check the
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "fmt" -d 'Format the roster in place: one layout for all, with comments kept'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "plan" -d 'Show what `apply` would change, why, and whose work it would interrupt'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "apply" -d 'Make the machine match the roster'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "rollback" -d 'Go back to an earlier generation of the fleet'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "history" -d 'List the generations: who applied what, when, and how it ended'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "show" -d 'Print a saved plan'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "status" -d 'Show what every agent does right now'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "attach" -d 'Open an agent\'s terminal. Ctrl-\\ leaves; the agent goes on'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "screen" -d 'Print what stands on an agent\'s screen'
@@ -89,14 +92,22 @@ complete -c fleet -n "__fish_fleet_using_subcommand fmt" -l diff -d 'Write nothi
 complete -c fleet -n "__fish_fleet_using_subcommand fmt" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l manager -d 'The service manager; else the one the fleet was applied with, else systemd where it answers' -r -f -a "systemd\t'The systemd user manager'
 local\t'Detached processes, for hosts without a user manager'"
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l only -d 'Only these agents or groups, and whom they wait for; the others\' changes are left out' -r
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l exclude -d 'All but these agents or groups' -r
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l why -d 'Say of one agent what is compiled, applied, on disk and running, and what follows' -r
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l out -d 'Save the plan: `fleet apply FILE` does just this, or refuses when anything has changed' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l generation -d 'Plan the way back to an earlier generation, as `fleet rollback` would go' -r
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l move-roster -d 'Accept that the fleet is now described by this roster and no longer by the one it was applied from'
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l json -d 'Print JSON, one object a line'
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l diff -d 'Show how each file changes'
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l detailed-exitcode -d 'Exit with 2 when there are changes'
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fleet -n "__fish_fleet_using_subcommand apply" -l manager -d 'The service manager; else the one the fleet was applied with, else systemd where it answers' -r -f -a "systemd\t'The systemd user manager'
 local\t'Detached processes, for hosts without a user manager'"
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l only -d 'Only these agents or groups, and whom they wait for; the others\' changes are left out' -r
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l exclude -d 'All but these agents or groups' -r
 complete -c fleet -n "__fish_fleet_using_subcommand apply" -l restart -d 'When to restart running agents whose settings changed' -r -f -a "idle\t'As soon as the agent is idle; what is not idle in time stays pending'
 now\t'At once'
 never\t'Not in this run: all stay pending'"
@@ -109,6 +120,24 @@ complete -c fleet -n "__fish_fleet_using_subcommand apply" -s y -l yes -d 'Agree
 complete -c fleet -n "__fish_fleet_using_subcommand apply" -l overwrite -d 'Replace files of fleet\'s that were edited by hand'
 complete -c fleet -n "__fish_fleet_using_subcommand apply" -l allow-mass-remove -d 'Agree to the removal of more than half of the agents'
 complete -c fleet -n "__fish_fleet_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l restart -d 'When to restart running agents whose settings changed' -r -f -a "idle\t'As soon as the agent is idle; what is not idle in time stays pending'
+now\t'At once'
+never\t'Not in this run: all stay pending'"
+complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l wait -d 'Longest wait for an agent to be idle, in seconds' -r
+complete -c fleet -n "__fish_fleet_using_subcommand rollback" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand rollback" -s y -l yes -d 'Agree to what the plan interrupts or removes'
+complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l overwrite -d 'Replace files of fleet\'s that were edited by hand'
+complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l allow-mass-remove -d 'Agree to the removal of more than half of the agents'
+complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l json -d 'Print JSON, one object a line'
+complete -c fleet -n "__fish_fleet_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fleet -n "__fish_fleet_using_subcommand history" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand history" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand history" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand history" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand show" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand show" -l json -d 'Print JSON, one object a line'
+complete -c fleet -n "__fish_fleet_using_subcommand show" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand status" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand status" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand status" -l json -d 'Print JSON'

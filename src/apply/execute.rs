@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::effects::{change_links, stop_timeout, write};
+use super::generation::{Ended, Kept, Record};
 use super::idle::{self, Options};
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
@@ -30,8 +31,10 @@ pub struct Apply<'a> {
     pub state: &'a State,
     pub fleet: &'a Fleet,
     pub artifacts: &'a [Artifact],
-    /// The roster's bytes, kept with the generation.
-    pub roster: &'a [u8],
+    /// What the roster was read from, kept with the generation.
+    pub sources: &'a Kept,
+    /// How the generation shall be remembered.
+    pub record: Record,
     pub chosen: &'a Chosen,
     /// The manager the agents run under now, when it is another one.
     pub old: Option<&'a Chosen>,
@@ -67,6 +70,9 @@ impl Apply<'_> {
             let help = error.help();
             report.stopped = Some((error.to_string(), help));
         }
+        if !plan.is_empty() {
+            self.remember(&report);
+        }
         Ok(report)
     }
 
@@ -86,7 +92,7 @@ impl Apply<'_> {
         self.processes(plan, ledger, report);
         if !plan.is_empty() {
             Self::links(plan, ledger, report, |change| matches!(change, LinkChange::Write { .. }));
-            ledger.settle(self.artifacts, |name| report.has_failed(name));
+            ledger.settle(self.artifacts, |name| report.has_failed(name) || plan.withheld.contains(name));
             report.generation = ledger.generation;
             self.state.save(ledger)?;
         }
@@ -99,21 +105,10 @@ impl Apply<'_> {
         binaries::refresh(&self.state.paths.bin())?;
         fs::ensure_private_dir(&self.state.paths.state.join("agents"))?;
         self.state.sweep();
-        let writes: Vec<&Artifact> = plan
-            .files
-            .iter()
-            .chain(plan.agents.iter().flat_map(|agent| &agent.files))
-            .filter_map(|change| match change {
-                FileChange::Write { artifact, .. } => Some(artifact),
-                FileChange::Remove { .. } => None,
-            })
-            .collect();
-        if !writes.is_empty() {
-            let folder = self.state.save_generation(plan.generation + 1, self.roster, self.artifacts)?;
-            if plan.reload {
-                (self.progress)("checking the units");
-                verify::units(&folder.join("units"))?;
-            }
+        let folder = self.state.save_generation(&self.record, self.sources, self.artifacts)?;
+        if plan.writes_units() {
+            (self.progress)("checking the units");
+            verify::units(&folder.join("units"))?;
         }
         for agent in plan.agents.iter().filter(|agent| agent.action == Action::Add) {
             // What an earlier agent of that name left says nothing about this one.
@@ -122,6 +117,24 @@ impl Apply<'_> {
         ledger.roster.clone_from(&self.fleet.roster);
         ledger.announce(plan);
         self.state.save(ledger)
+    }
+
+    /// Notes how it ended. What happened is in the ledger; a record that cannot be written loses only the story of it.
+    fn remember(&self, report: &Report) {
+        let open = |outcome: &Outcome| !matches!(outcome, Outcome::Done(_));
+        let ended = Ended {
+            at: jiff::Timestamp::now().to_string(),
+            open: report
+                .agents
+                .iter()
+                .filter(|(_, outcome)| open(outcome))
+                .map(|(name, _)| name.to_string())
+                .collect(),
+            stopped: report.stopped.as_ref().map(|(what, _)| what.clone()),
+        };
+        if let Err(error) = self.state.end_generation(&Record { ended: Some(ended), ..self.record.clone() }) {
+            (self.progress)(&format!("the generation's record cannot be written: {error}"));
+        }
     }
 
     fn running_manager(&self) -> &dyn ServiceManager {

@@ -4,6 +4,7 @@ pub mod binaries;
 pub mod destroy;
 mod effects;
 pub mod execute;
+pub mod generation;
 pub mod idle;
 pub mod managers;
 mod moving;

@@ -1,4 +1,4 @@
-//! The fleet's state folder: its lock, its ledger, its generations.
+//! The fleet's state folder: its lock, its ledger, its agents' records.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,6 @@ use super::ApplyError;
 use crate::ids::{AgentName, FleetId};
 use crate::manifest::{ExitRecord, Manifest, RunRecord};
 use crate::plan::Ledger;
-use crate::render::Artifact;
 use crate::resolve::Paths;
 use crate::system::fs;
 use crate::system::lock::{self, Attempt, Lock};
@@ -15,8 +14,6 @@ use crate::system::lock::{self, Attempt, Lock};
 const LEDGER_CAP: u64 = 64 << 20;
 /// Largest record or manifest that is read, in bytes.
 const RECORD_CAP: u64 = 4 << 20;
-/// Generations kept.
-const GENERATIONS: usize = 10;
 
 /// What a note in `pending/` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -200,53 +197,6 @@ impl State {
         }
         fs::remove_file_if_present(&self.pending_path(agent))?;
         Ok(())
-    }
-
-    /// Keeps a copy of everything an apply is about to write, for rollback, and drops the oldest. Written whole under
-    /// another name first, so a generation folder is always complete.
-    ///
-    /// # Errors
-    /// When it cannot be written; nothing of it stays then.
-    pub fn save_generation(&self, number: u64, roster: &[u8], artifacts: &[Artifact]) -> Result<PathBuf, ApplyError> {
-        let all = self.paths.state.join("generations");
-        fs::ensure_private_dir(&all)?;
-        let temporary = all.join(format!(".{number}"));
-        let folder = all.join(number.to_string());
-        let written = self.write_generation(&temporary, roster, artifacts);
-        if let Err(error) = written {
-            let _ = std::fs::remove_dir_all(&temporary);
-            return Err(error);
-        }
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::rename(&temporary, &folder).map_err(|error| fs::FsError::io("rename", &folder, &error))?;
-        Self::drop_old_generations(&all);
-        Ok(folder)
-    }
-
-    fn write_generation(&self, folder: &Path, roster: &[u8], artifacts: &[Artifact]) -> Result<(), ApplyError> {
-        let _ = std::fs::remove_dir_all(folder);
-        fs::ensure_private_dir(folder)?;
-        fs::write_atomic(&folder.join("roster.kdl"), roster, 0o600)?;
-        for artifact in artifacts {
-            let relative = artifact.path.strip_prefix(&self.paths.state).ok();
-            let unit = || Path::new("units").join(artifact.path.file_name().unwrap_or_default());
-            let path = folder.join(relative.map_or_else(unit, Path::to_path_buf));
-            if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent).map_err(|error| fs::FsError::io("make", parent, &error))?;
-            }
-            fs::write_atomic(&path, artifact.text.as_bytes(), 0o600)?;
-        }
-        Ok(())
-    }
-
-    fn drop_old_generations(all: &Path) {
-        let Ok(entries) = std::fs::read_dir(all) else { return };
-        let mut numbers: Vec<u64> =
-            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-        numbers.sort_unstable();
-        for old in numbers.iter().rev().skip(GENERATIONS) {
-            let _ = std::fs::remove_dir_all(all.join(old.to_string()));
-        }
     }
 }
 

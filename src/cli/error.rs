@@ -18,6 +18,8 @@ pub enum Exit {
     Partial,
     /// Another process holds the fleet.
     Locked,
+    /// The saved plan is not what would be done now.
+    Stale,
     /// Not done: it needs agreement, or is not safe.
     Refused,
     /// Done, and nobody knows what came of it.
@@ -38,6 +40,7 @@ impl Exit {
             Self::Changes => ExitCode::from(2),
             Self::Partial => ExitCode::from(3),
             Self::Locked => ExitCode::from(4),
+            Self::Stale => ExitCode::from(5),
             Self::Refused => ExitCode::from(6),
             Self::Unknown => ExitCode::from(7),
             Self::Usage => ExitCode::from(64),

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::args::Global;
 use super::error::CliError;
+use super::files::{Files, why};
+use crate::apply::generation::Kept;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Sources, Span};
 use crate::ids::FleetId;
 use crate::resolve::{self, Fleet, HostFacts, Inputs, builtin};
@@ -18,16 +20,12 @@ use crate::roster::{self, defaults, scan};
 
 /// The name that is looked for.
 pub const ROSTER: &str = "fleet.kdl";
-/// Largest role, runtime or prompt file, in bytes.
-const FILE_CAP: u64 = 1 << 20;
 
 /// A roster, resolved as far as its mistakes allow.
 #[derive(Debug)]
 pub struct Loaded {
     pub sources: Sources,
     pub diagnostics: Diagnostics,
-    /// The root file's own bytes.
-    pub text: String,
     /// Known even when the rest has mistakes.
     pub id: Option<FleetId>,
     pub roster: Option<Roster>,
@@ -37,6 +35,8 @@ pub struct Loaded {
     pub files: Vec<(FileId, PathBuf)>,
     /// Every file that was looked for, found or not: a change of any of them may change the result.
     pub touched: Vec<PathBuf>,
+    /// Every text that was read.
+    pub read: Kept,
 }
 
 /// Where the roster is: `--file`, `$FLEET_FILE`, or `fleet.kdl` here or above.
@@ -126,23 +126,20 @@ fn too_large(shown: String, size: u64, identity: PathBuf) -> Loaded {
     let help = "use `count=` for agents that are alike, and `defaults` and `role` for shared settings";
     let diagnostic = Diagnostic::error(Code::TooLarge, message).at(Span { file, start: 0, end: 0 }, "");
     diagnostics.report(diagnostic.help(help));
-    let (inputs, touched) = (Inputs::default(), vec![identity]);
-    Loaded {
-        sources,
-        diagnostics,
-        text: String::new(),
-        id: None,
-        roster: None,
-        inputs,
-        fleet: None,
-        files: Vec::new(),
-        touched,
-    }
+    let (inputs, touched, read) = (Inputs::default(), vec![identity], Kept::default());
+    Loaded { sources, diagnostics, id: None, roster: None, inputs, fleet: None, files: Vec::new(), touched, read }
 }
 
 /// Loads `text`, which stands at `identity`.
 fn load_text(text: String, shown: String, identity: PathBuf, facts: &HostFacts) -> Loaded {
     load_edited(text, shown, identity, &BTreeMap::new(), facts)
+}
+
+/// Loads a roster from what a generation kept of it.
+pub fn load_kept(kept: &Kept, facts: &HostFacts) -> Loaded {
+    let text = kept.texts.get(&kept.roster).cloned().unwrap_or_default();
+    let shown = kept.roster.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    load_with(text, shown, kept.roster.clone(), &BTreeMap::new(), Some(kept), facts)
 }
 
 /// The same, with the texts of included files as they would be.
@@ -153,18 +150,29 @@ pub fn load_edited(
     edited: &BTreeMap<PathBuf, String>,
     facts: &HostFacts,
 ) -> Loaded {
+    load_with(text, shown, identity, edited, None, facts)
+}
+
+fn load_with(
+    text: String,
+    shown: String,
+    identity: PathBuf,
+    edited: &BTreeMap<PathBuf, String>,
+    kept: Option<&Kept>,
+    facts: &HostFacts,
+) -> Loaded {
     let folder = identity.parent().unwrap_or(Path::new("/")).to_path_buf();
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
-    let touched = RefCell::new(vec![identity.clone()]);
+    let read = RefCell::new(Files::new(&identity, &text, kept));
     let mut inputs = Inputs { roster: identity.clone(), folder, ..Inputs::default() };
-    let root = sources.add(shown, text.clone());
+    let root = sources.add(shown, text);
     let mut folders = vec![(root, inputs.folder.clone())];
     let mut files = vec![(root, identity.clone())];
     let base = inputs.folder.clone();
     let mut reader = |wanted: &Wanted<'_>, file: FileId| {
         let from = folders.iter().find(|(known, _)| *known == wanted.from).map_or(&base, |(_, folder)| folder);
-        let mut found = include(wanted, from, &base, facts, &mut touched.borrow_mut())?;
+        let mut found = include(wanted, from, &base, facts, &mut read.borrow_mut())?;
         if let Some(text) = edited.get(&found.identity) {
             found.text.clone_from(text);
         }
@@ -174,14 +182,16 @@ pub fn load_edited(
     };
     let roster = roster::read(root, identity, &mut sources, &mut reader, &mut diagnostics);
     inputs.folders.extend(folders);
-    let mut touched = touched.into_inner();
+    let mut disk = read.into_inner();
     let Some(roster) = roster else {
-        return Loaded { sources, diagnostics, text, id: None, roster: None, inputs, fleet: None, files, touched };
+        let Files { touched, read, .. } = disk;
+        return Loaded { sources, diagnostics, id: None, roster: None, inputs, fleet: None, files, touched, read };
     };
-    fill(&mut inputs, &roster, facts, &mut sources, &mut diagnostics, &mut touched);
+    fill(&mut inputs, &roster, facts, &mut sources, &mut diagnostics, &mut disk);
     let id = roster.id.as_ref().map(|id| id.value.clone());
     let fleet = resolve::resolve(&roster, &inputs, facts, &sources, &mut diagnostics);
-    Loaded { sources, diagnostics, text, id, roster: Some(roster), inputs, fleet, files, touched }
+    let Files { touched, read, .. } = disk;
+    Loaded { sources, diagnostics, id, roster: Some(roster), inputs, fleet, files, touched, read }
 }
 
 /// Reads an included file: inside the roster's folder `base`, unless it is named by its absolute path.
@@ -190,29 +200,27 @@ fn include(
     from: &Path,
     base: &Path,
     facts: &HostFacts,
-    touched: &mut Vec<PathBuf>,
+    files: &mut Files<'_>,
 ) -> Result<Found, Trouble> {
     let place = resolve::place(wanted.path, from, &facts.home);
     let shown = |path: &Path| {
         let inside = path.strip_prefix(base).ok().filter(|rest| !rest.as_os_str().is_empty());
         inside.unwrap_or(path).display().to_string()
     };
-    let identity = match place.canonicalize() {
+    let identity = match files.canonical(&place) {
         Ok(identity) => identity,
         Err(error) => {
             let what = format!("{}: {}", shown(&place), why(&error));
-            touched.push(place);
             let absent = error.kind() == io::ErrorKind::NotFound;
             return Err(if absent { Trouble::Absent(what) } else { Trouble::Unreadable(what) });
         }
     };
-    touched.push(identity.clone());
     let by_name = Path::new(wanted.path).is_absolute() || wanted.path.starts_with("~/");
     let home = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
     if !by_name && !identity.starts_with(&home) {
         return Err(Trouble::Outside(identity.display().to_string()));
     }
-    let text = read(&identity).map_err(Trouble::Unreadable)?;
+    let text = files.text(&identity).map_err(Trouble::Unreadable)?;
     Ok(Found { name: shown(&identity), identity, text })
 }
 
@@ -223,11 +231,11 @@ fn fill(
     facts: &HostFacts,
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
-    touched: &mut Vec<PathBuf>,
+    files: &mut Files<'_>,
 ) {
     inputs.defaults = defaults::nodes(sources);
     for name in resolve::role_names(roster) {
-        let found = text_of("roles", name.as_str(), "md", builtin::ROLES, inputs, touched);
+        let found = text_of("roles", name.as_str(), "md", builtin::ROLES, inputs, files);
         let (shown, text) = match found {
             Ok(Some(found)) => found,
             Ok(None) => continue,
@@ -244,7 +252,7 @@ fn fill(
     }
     let needs = resolve::needs(roster, inputs, facts);
     for name in needs.runtimes {
-        match text_of("runtimes", name.as_str(), "kdl", builtin::RUNTIMES, inputs, touched) {
+        match text_of("runtimes", name.as_str(), "kdl", builtin::RUNTIMES, inputs, files) {
             Ok(Some((shown, text))) => drop(inputs.runtimes.insert(name, sources.add(shown, text))),
             Ok(None) => {}
             Err(why) => {
@@ -255,8 +263,8 @@ fn fill(
         }
     }
     for path in needs.prompts {
-        let text = read(&path).map(|text| text.trim().to_owned());
-        touched.push(path.clone());
+        files.touched.push(path.clone());
+        let text = files.text(&path).map(|text| text.trim().to_owned());
         inputs.prompts.insert(path, text);
     }
 }
@@ -268,34 +276,20 @@ fn text_of(
     extension: &str,
     table: &'static [(&str, &str)],
     inputs: &Inputs,
-    touched: &mut Vec<PathBuf>,
+    files: &mut Files<'_>,
 ) -> Result<Option<(String, String)>, String> {
     let relative = format!("{kind}/{name}.{extension}");
     let own = inputs.folder.join(&relative);
-    touched.push(own.clone());
     // Whatever stands there was meant to win: it is used, or it is a mistake.
-    if own.symlink_metadata().is_ok() {
-        return match read(&own) {
+    if files.is_there(&own) {
+        return match files.text(&own) {
             Ok(text) => Ok(Some((relative, text))),
-            Err(_) if !own.is_file() => Err(format!("{relative} is not a plain file")),
+            Err(_) if !files.is_plain(&own) => Err(format!("{relative} is not a plain file")),
             Err(why) => Err(format!("{relative} cannot be used: {}", why.rsplit(": ").next().unwrap_or(&why))),
         };
     }
-    let Some(text) = builtin::find(table, name) else { return Ok(None) };
-    let text = if extension == "kdl" { condensed(text) } else { text.to_owned() };
+    let text = builtin::find(table, name);
+    let text = text.map(|text| if extension == "kdl" { condensed(text) } else { text.to_owned() });
+    let Some(text) = files.built_in(&relative, text.as_deref()) else { return Ok(None) };
     Ok(Some((format!("built-in {relative}"), text)))
-}
-
-/// Why, without the number that only a programmer reads.
-fn why(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    let metadata = path.metadata().map_err(|error| format!("{}: {}", path.display(), why(&error)))?;
-    if !metadata.is_file() || metadata.len() > FILE_CAP {
-        return Err(format!("{} is not a plain file of at most {FILE_CAP} bytes", path.display()));
-    }
-    std::fs::read_to_string(path).map_err(|error| format!("{}: {}", path.display(), why(&error)))
 }

@@ -6,7 +6,9 @@ mod commands;
 mod conversations;
 mod error;
 mod facts;
+mod files;
 mod load;
+mod selection;
 mod target;
 mod ui;
 
@@ -58,6 +60,9 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
         Command::Fmt(args) => commands::fmt::run(ui, global, args),
         Command::Plan(args) => commands::plan::run(ui, global, args),
         Command::Apply(args) => commands::apply::run(ui, global, args),
+        Command::Rollback(args) => commands::rollback::run(ui, global, args),
+        Command::History(args) => commands::history::run(ui, global, args),
+        Command::Show(args) => commands::show::run(ui, args),
         Command::Status(args) => commands::status::run(ui, global, args),
         Command::Attach(args) => commands::attach::run(global, args),
         Command::Screen(args) => commands::screen::run(ui, global, args),

@@ -9,9 +9,13 @@ pub mod fields;
 pub mod files;
 pub mod ledger;
 pub mod live;
+pub mod saved;
+mod select;
 pub mod show;
 pub mod waves;
+pub mod why;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub use fields::FieldChange;
@@ -52,6 +56,8 @@ pub struct Plan {
     pub restarts_later: bool,
     /// How many agents the last apply left.
     pub known_agents: usize,
+    /// Agents whose changes were left out by the user's wish.
+    pub withheld: Vec<AgentName>,
 }
 
 /// What happens to one agent.
@@ -133,6 +139,13 @@ impl Plan {
         self.files.iter().chain(self.agents.iter().flat_map(|agent| &agent.files)).any(FileChange::is_unit)
     }
 
+    /// Whether a unit file is written, about which systemd may have an opinion.
+    #[must_use]
+    pub fn writes_units(&self) -> bool {
+        let writes = |change: &FileChange| change.is_unit() && matches!(change, FileChange::Write { .. });
+        self.files.iter().chain(self.agents.iter().flat_map(|agent| &agent.files)).any(writes)
+    }
+
     /// Running agents whose work `apply` would interrupt.
     pub fn interrupted(&self) -> impl Iterator<Item = &AgentPlan> {
         self.agents.iter().filter(|agent| self.interrupts(agent))
@@ -183,22 +196,28 @@ pub fn plan(
     let ledger = ledger.unwrap_or(&empty);
     let moves_from = (ledger.manager != manager && !ledger.agents.is_empty()).then_some(ledger.manager);
     let mut conflicts = Vec::new();
+    let (mut whole, mut owned) = (Vec::new(), BTreeMap::<&AgentName, Vec<&Artifact>>::new());
+    for artifact in artifacts {
+        match &artifact.owner {
+            Owner::Fleet => whole.push(artifact),
+            Owner::Agent(name) => owned.entry(name).or_default().push(artifact),
+        }
+    }
     let mut agents: Vec<AgentPlan> = fleet
         .agents
         .iter()
         .map(|agent| {
-            let own: Vec<&Artifact> =
-                artifacts.iter().filter(|artifact| artifact.owner == Owner::Agent(agent.name.clone())).collect();
+            let own = owned.remove(&agent.name).unwrap_or_default();
             agents::plan(fleet, agent, &own, live, ledger, manager, &mut conflicts)
         })
         .collect();
+    let declared: BTreeSet<&AgentName> = fleet.agents.iter().map(|agent| &agent.name).collect();
     for (name, entry) in &ledger.agents {
-        if fleet.agent(name).is_none() {
+        if !declared.contains(name) {
             agents.push(agents::removal(name, entry, ledger, live, &mut conflicts));
         }
     }
-    let own: Vec<&Artifact> = artifacts.iter().filter(|artifact| artifact.owner == Owner::Fleet).collect();
-    let files = files::changes(&own, &ledger.files, ledger, live, &fleet.id, &mut conflicts);
+    let files = files::changes(&whole, &ledger.files, ledger, live, &fleet.id, &mut conflicts);
     let links = files::link_changes(&fleet_links(fleet, manager), &ledger.links, live, &mut conflicts);
     // Links matter at boot only, so they need no reload.
     let changed = files.iter().chain(agents.iter().flat_map(|agent| &agent.files)).any(FileChange::is_unit);
@@ -231,6 +250,7 @@ pub fn plan(
         declared: fleet.declared.clone(),
         restarts_later: false,
         known_agents: ledger.agents.len(),
+        withheld: Vec::new(),
     }
 }
 

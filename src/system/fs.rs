@@ -203,6 +203,17 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError>
     sync_folder_of(ACTION, path)
 }
 
+/// Writes a new file of mode 0600, without waiting for the disk.
+///
+/// # Errors
+/// When something is there already, or the file system refuses.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    let written = options.open(path).and_then(|mut file| file.write_all(bytes));
+    written.map_err(|error| FsError::io("write", path, &error))
+}
+
 fn kind_of(meta: &fs::Metadata) -> &'static str {
     let kind = meta.file_type();
     if kind.is_symlink() {

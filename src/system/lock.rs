@@ -32,7 +32,9 @@ pub struct Holder {
 }
 
 impl Holder {
-    fn this_process(command: &str) -> Self {
+    /// This process, which does `command`.
+    #[must_use]
+    pub fn this_process(command: &str) -> Self {
         let uid = nix::unistd::geteuid();
         let user = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();

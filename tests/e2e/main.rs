@@ -5,6 +5,7 @@
 mod counts;
 mod envfile;
 mod full_disk;
+mod generations;
 mod leftovers;
 mod lifecycle;
 mod managers;

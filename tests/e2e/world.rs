@@ -156,6 +156,19 @@ impl World {
         found
     }
 
+    /// What fleet wrote for the agents and the manager, by content.
+    pub fn fingerprint_of_texts(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let rendered = ["manifest.json", "env", "role.md", "script.json"];
+        let is_text = |path: &Path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let unit = [".service", ".target", ".slice"].iter().any(|ending| name.ends_with(ending));
+            let generation = path.components().any(|part| part.as_os_str() == "generations");
+            (rendered.contains(&name) || unit) && path.is_file() && !generation
+        };
+        let paths = self.fingerprint().into_keys().filter(|path| is_text(path));
+        paths.map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
+    }
+
     /// When the user manager last read its unit files.
     pub fn last_reload(&self) -> String {
         let mut command = self.manager.command("systemctl");

@@ -6,7 +6,9 @@
 #[allow(dead_code, reason = "shared with tests/cases, which asks for more")]
 #[path = "../cases/compile.rs"]
 mod compile;
+mod parts;
 mod properties;
 mod rosters;
+mod saved;
 mod simulation;
 mod verdicts;

@@ -66,6 +66,13 @@ impl Machine {
         plan.is_empty() || self.run(&target.fleet, &target.artifacts, &plan, &mut Budget(effects)).is_ok()
     }
 
+    /// Applies all of `plan`.
+    pub fn carry_out(&mut self, target: &Target, plan: &Plan) {
+        if !plan.is_empty() {
+            self.run(&target.fleet, &target.artifacts, plan, &mut Budget(usize::MAX)).unwrap();
+        }
+    }
+
     /// Whether nothing is left to do.
     pub fn is_at(&self, target: &Target) -> bool {
         let plan = self.plan(target);
@@ -126,7 +133,7 @@ impl Machine {
             link(&mut self.live, change, &mut ledger.links);
         }
         budget.spend()?;
-        ledger.settle(artifacts, |_| false);
+        ledger.settle(artifacts, |name| plan.withheld.contains(name));
         self.ledger = Some(ledger);
         Ok(())
     }

@@ -1,16 +1,15 @@
 //! The arguments of every command. Their doc comments are the help texts.
 
+mod apply;
 mod edit;
 mod language;
 
 use std::path::PathBuf;
 
+pub use apply::{Apply, Carry, Manager, Plan, Rollback, Select, Shared, Show, When};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub use edit::{Add, Kind, Migrate, Remove, Rename};
 pub use language::{Completions, Explain, Fmt, Help, Man, Render, Schema, Validate, topics};
-
-use crate::apply::idle::RestartMode;
-use crate::units::ManagerKind;
 
 /// Infrastructure-as-code for coding agents.
 ///
@@ -58,6 +57,14 @@ pub enum Command {
     /// Make the machine match the roster.
     #[command(alias = "up")]
     Apply(Apply),
+    /// Go back to an earlier generation of the fleet.
+    Rollback(Rollback),
+    /// List the generations: who applied what, when, and how it ended.
+    #[command(hide = true)]
+    History(Json),
+    /// Print a saved plan.
+    #[command(hide = true)]
+    Show(Show),
     /// Show what every agent does right now.
     #[command(alias = "ps", alias = "ls")]
     Status(Json),
@@ -175,91 +182,6 @@ pub struct Json {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// The service manager.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Manager {
-    /// The systemd user manager.
-    Systemd,
-    /// Detached processes, for hosts without a user manager.
-    Local,
-}
-
-impl From<Manager> for ManagerKind {
-    fn from(manager: Manager) -> Self {
-        match manager {
-            Manager::Systemd => Self::Systemd,
-            Manager::Local => Self::Local,
-        }
-    }
-}
-
-/// Options that `plan` and `apply` share.
-#[derive(Debug, Clone, ClapArgs)]
-pub struct Shared {
-    /// The service manager; else the one the fleet was applied with, else systemd where it answers.
-    #[arg(long, value_enum)]
-    pub manager: Option<Manager>,
-    /// Accept that the fleet is now described by this roster and no longer by the one it was applied from.
-    #[arg(long)]
-    pub move_roster: bool,
-    /// Print JSON, one object a line.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Options of `plan`.
-#[derive(Debug, Clone, ClapArgs)]
-pub struct Plan {
-    #[command(flatten)]
-    pub shared: Shared,
-    /// Exit with 2 when there are changes.
-    #[arg(long)]
-    pub detailed_exitcode: bool,
-}
-
-/// Options of `apply`.
-#[derive(Debug, Clone, ClapArgs)]
-pub struct Apply {
-    #[command(flatten)]
-    pub shared: Shared,
-    /// Agree to what the plan interrupts or removes.
-    #[arg(long, short = 'y')]
-    pub yes: bool,
-    /// Replace files of fleet's that were edited by hand.
-    #[arg(long)]
-    pub overwrite: bool,
-    /// Agree to the removal of more than half of the agents.
-    #[arg(long)]
-    pub allow_mass_remove: bool,
-    /// When to restart running agents whose settings changed.
-    #[arg(long, value_enum, default_value = "idle", value_name = "WHEN")]
-    pub restart: When,
-    /// Longest wait for an agent to be idle, in seconds.
-    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
-    pub wait: u64,
-}
-
-/// When to restart.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum When {
-    /// As soon as the agent is idle; what is not idle in time stays pending.
-    Idle,
-    /// At once.
-    Now,
-    /// Not in this run: all stay pending.
-    Never,
-}
-
-impl From<When> for RestartMode {
-    fn from(when: When) -> Self {
-        match when {
-            When::Idle => Self::Idle,
-            When::Now => Self::Now,
-            When::Never => Self::Never,
-        }
-    }
 }
 
 /// Options of `attach`.

@@ -1,171 +1,21 @@
 //! `fleet apply`.
 
-use std::time::Duration;
-
-use super::prepare::{self, Prepared};
-use crate::apply::destroy;
-use crate::apply::execute;
-use crate::apply::idle::Options;
-use crate::apply::outcome::{Outcome, Report};
-use crate::cli::args::{Apply, Global, When};
+use super::carry::{self, Task};
+use super::prepare::Wanted;
+use super::saved;
+use crate::cli::args::{Apply, Global, Select};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
-use crate::plan::Plan;
-use crate::plan::files::ConflictKind;
-use crate::plan::show::{plural, tilde};
 
 pub fn run(ui: &Ui, global: &Global, args: &Apply) -> Result<Exit, CliError> {
-    let mut prepared = prepare::prepare(ui, global, &args.shared)?;
-    // A plan without anything to do takes no lock and writes nothing, not even the lock's own file.
-    if prepared.plan.is_empty() && prepared.plan.pending().next().is_none() {
-        show(ui, &prepared, args);
-        return Ok(Exit::Ok);
-    }
-    let lock = prepared.state.lock("fleet apply")?;
-    // Between the first look and the lock another apply may have ended.
-    prepared = prepare::prepare(&Ui::silent(), global, &args.shared)?;
-    prepared.plan.restarts_later = matches!(args.restart, When::Never);
-    show(ui, &prepared, args);
-    if let Err(error) = refuse_conflicts(&prepared, args).and_then(|()| consent(ui, &prepared.plan, args)) {
-        if prepared.ledger.is_none() {
-            drop(lock);
-            destroy::remove_traces(&prepared.state);
-        }
-        return Err(error);
-    }
-    let apply = execute::Apply {
-        state: &prepared.state,
-        fleet: &prepared.fleet,
-        artifacts: &prepared.artifacts,
-        roster: prepared.text.as_bytes(),
-        chosen: &prepared.chosen,
-        old: prepared.old.as_ref(),
-        options: Options { restart: args.restart.into(), wait: Duration::from_secs(args.wait) },
-        progress: &|text| ui.step(text),
+    let mut wanted = Wanted { shared: args.shared.clone(), select: args.select.clone(), generation: None };
+    let Some(path) = &args.plan else {
+        return carry::run(ui, global, &Task { command: "fleet apply", wanted, carry: &args.carry, saved: None });
     };
-    let report = match apply.run(&prepared.plan, prepared.ledger.clone()) {
-        Ok(report) => report,
-        Err(error) => {
-            // The first apply of a fleet that came to nothing leaves nothing.
-            if prepared.state.ledger().is_ok_and(|ledger| ledger.is_none()) {
-                drop(lock);
-                destroy::remove_traces(&prepared.state);
-            }
-            return Err(error.into());
-        }
-    };
-    close(ui, &prepared.plan, &report, args.shared.json);
-    Ok(if report.is_partial() { Exit::Partial } else { Exit::Ok })
-}
-
-fn show(ui: &Ui, prepared: &Prepared, args: &Apply) {
-    if args.shared.json {
-        prepared.plan.json_lines().iter().for_each(|line| ui.out(line));
-    } else {
-        ui.out(&prepared.plan.text(&prepared.home, ui.paint()));
-    }
-}
-
-fn refuse_conflicts(prepared: &Prepared, args: &Apply) -> Result<(), CliError> {
-    let path =
-        |kind| prepared.plan.conflicts.iter().find(|conflict| conflict.kind == kind).map(|conflict| &conflict.path);
-    if let Some(path) = path(ConflictKind::Foreign) {
-        let message =
-            format!("{} is in the way and is not fleet's; nothing was changed", tilde(path, &prepared.home));
-        return Err(CliError::refused(message, "move it away, or give the fleet another id"));
-    }
-    match path(ConflictKind::EditedByHand) {
-        Some(path) if !args.overwrite => {
-            let message = format!("{} was edited by hand; nothing was changed", tilde(path, &prepared.home));
-            let help = "put the change into the roster (or a systemd drop-in), then `fleet apply --overwrite` replaces the file";
-            Err(CliError::refused(message, help))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What interrupts or removes needs a person's word. Without a terminal nobody is asked.
-fn consent(ui: &Ui, plan: &Plan, args: &Apply) -> Result<(), CliError> {
-    if plan.removed().next().is_some() && plan.is_mass_removal() && !args.allow_mass_remove {
-        let removed = plural(plan.removed().count(), "agent", "agents");
-        let message = format!("this removes {removed} of {}; nothing was changed", plan.known_agents);
-        return Err(CliError::refused(
-            message,
-            "if that is meant, add --allow-mass-remove; `fleet destroy` takes all away",
-        ));
-    }
-    // Whoever agreed to the earlier apply agreed to a restart at idle; one at once is another matter.
-    let pending = plan.pending().next().is_some() && matches!(args.restart, When::Now);
-    if !(plan.needs_consent() || pending) || args.yes {
-        return Ok(());
-    }
-    if !ui.is_interactive() || args.shared.json {
-        let message = "this plan interrupts or removes agents and nobody is here to agree; nothing was changed";
-        return Err(CliError::refused(message, "read `fleet plan`, then run `fleet apply --yes`"));
-    }
-    let mut names: Vec<_> = plan.interrupted().chain(plan.removed()).map(|agent| agent.name.as_str()).collect();
-    if pending {
-        names.extend(plan.pending().map(|agent| agent.name.as_str()));
-    }
-    names.sort_unstable();
-    names.dedup();
-    let question = format!("Type `yes` to interrupt or remove {}; anything else changes nothing:", names.join(", "));
-    match ui.ask(&question).as_deref() {
-        Some("yes") => Ok(()),
-        _ => Err(CliError::refused("not agreed; nothing was changed", "")),
-    }
-}
-
-fn close(ui: &Ui, plan: &Plan, report: &Report, json: bool) {
-    if json {
-        for (agent, outcome) in &report.agents {
-            let (word, detail) = words(outcome);
-            ui.out(&serde_json::json!({ "format": 1, "type": "result", "agent": agent, "outcome": word, "detail": detail }).to_string());
-        }
-        let stopped = report.stopped.as_ref().map(|(what, _)| what);
-        let last = serde_json::json!({
-            "format": 1, "type": "applied", "generation": report.generation, "stopped": stopped,
-        });
-        ui.out(&last.to_string());
-        return;
-    }
-    let width = report.agents.keys().map(|name| name.as_str().len()).max().unwrap_or(0);
-    // In the order of the plan, which is the roster's.
-    let results = plan.agents.iter().filter_map(|agent| Some((&agent.name, report.agents.get(&agent.name)?)));
-    for (name, outcome) in results {
-        let (word, detail) = words(outcome);
-        ui.out(&format!("{word:<8} {name:<width$}  {detail}"));
-        if let Outcome::Failed { help: Some(help), .. } = outcome {
-            ui.out(&format!("{:<8} {:<width$}  {help}", "", ""));
-        }
-    }
-    if let Some((what, help)) = &report.stopped {
-        ui.out(&format!("stopped  {what}"));
-        if let Some(help) = help {
-            ui.out(&format!("         {help}"));
-        }
-    }
-    let count = |wanted: &str| report.agents.values().filter(|outcome| words(outcome).0 == wanted).count();
-    let mut parts = Vec::new();
-    for word in ["done", "failed", "skipped", "pending"] {
-        if count(word) > 0 {
-            parts.push(format!("{} {word}", count(word)));
-        }
-    }
-    let parts = if parts.is_empty() { "nothing left to do for any agent".to_owned() } else { parts.join(", ") };
-    ui.out(&format!("Applied: {parts}. Generation {}.", report.generation));
-    if report.is_partial() {
-        ui.out("Running `fleet apply` again goes on with what is left.");
-    } else if plan.generation == 0 {
-        ui.out("`fleet status` shows what the agents do; `fleet attach NAME` opens one.");
-    }
-}
-
-fn words(outcome: &Outcome) -> (&'static str, &str) {
-    match outcome {
-        Outcome::Done(what) => ("done", what),
-        Outcome::Failed { what, .. } => ("failed", what),
-        Outcome::Skipped(why) => ("skipped", why),
-        Outcome::Pending(why) => ("pending", why),
-    }
+    let saved = saved::read(path)?;
+    saved::check_global(&saved, global)?;
+    wanted.select = Select { only: saved.only.clone(), exclude: saved.exclude.clone() };
+    wanted.shared.manager = Some(saved.manager.into());
+    let global = Global { file: Some(saved.roster.clone()), fleet: None };
+    carry::run(ui, &global, &Task { command: "fleet apply", wanted, carry: &args.carry, saved: Some(&saved) })
 }

@@ -2,21 +2,26 @@
 
 pub mod apply;
 pub mod attach;
+mod carry;
 pub mod destroy;
 pub mod doctor;
 pub mod edit;
 pub mod explain;
 pub mod fmt;
 mod from_tmux;
+pub mod history;
 pub mod init;
 pub mod manual;
 pub mod plan;
 pub mod power;
 mod prepare;
 pub mod render;
+pub mod rollback;
+mod saved;
 pub mod schema;
 pub mod screen;
 pub mod send;
+pub mod show;
 pub mod status;
 pub mod validate;
 

@@ -1,24 +1,36 @@
 //! What `plan` and `apply` have in common: roster, manager, observation, plan.
 
 use crate::apply::binaries;
+use crate::apply::generation::Kept;
 use crate::apply::managers::{self, Chosen};
 use crate::apply::observe;
 use crate::apply::preflight;
 use crate::apply::state::State;
-use crate::cli::args::{Global, Shared};
+use crate::cli::args::{Global, Select, Shared};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
-use crate::cli::{facts, load, target};
-use crate::plan::{self, Ledger, Plan};
+use crate::cli::{facts, load, selection, target};
+use crate::plan::{self, Ledger, Live, Plan};
 use crate::render::{self, Artifact, Target, unit};
 use crate::resolve::{Fleet, HostFacts};
+
+/// What is to be planned.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    pub shared: Shared,
+    pub select: Select,
+    /// An earlier generation instead of the roster.
+    pub generation: Option<u64>,
+}
 
 /// Everything that one run of `plan` or `apply` knows.
 pub struct Prepared {
     pub state: State,
     pub fleet: Fleet,
-    pub text: String,
+    /// What the roster was read from.
+    pub read: Kept,
     pub artifacts: Vec<Artifact>,
+    pub live: Live,
     pub ledger: Option<Ledger>,
     pub chosen: Chosen,
     /// The recorded manager, when the fleet moves to another one.
@@ -28,14 +40,14 @@ pub struct Prepared {
 }
 
 /// Makes the plan. Mistakes of the roster are shown, and end the command.
-pub fn prepare(ui: &Ui, global: &Global, shared: &Shared) -> Result<Prepared, CliError> {
+pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, CliError> {
+    let shared = &wanted.shared;
     let mut facts = facts::gather()?;
-    let global = &pinned(global, &facts)?;
-    let mut loaded = load::load(global, &facts)?;
+    let mut loaded = read(global, wanted, &facts)?;
     if let Some(id) = &loaded.id
         && target::keep_runtime_folder(id, &mut facts)?
     {
-        loaded = load::load(global, &facts)?;
+        loaded = read(global, wanted, &facts)?;
     }
     let Some(fleet) = loaded.fleet.take() else {
         findings(ui, shared, &loaded);
@@ -64,13 +76,28 @@ pub fn prepare(ui: &Ui, global: &Global, shared: &Shared) -> Result<Prepared, Cl
     let running = old.as_ref().unwrap_or(&chosen);
     let live = observe::observe(&state, &artifacts, ledger.as_ref(), running.manager.as_ref())?;
     let mut plan = plan::plan(&fleet, &artifacts, &live, ledger.as_ref(), kind);
+    if !wanted.select.only.is_empty() || !wanted.select.exclude.is_empty() {
+        if plan.moves_from.is_some() {
+            let message = "a move to the other service manager takes all agents with it";
+            return Err(CliError::usage(message, "leave --only and --exclude out"));
+        }
+        plan = plan.only(&selection::agents(&wanted.select, &fleet, ledger.as_ref())?, &fleet);
+    }
     plan.notes.extend(version_note(&fleet, chosen.systemd));
     if chosen.stops_at_logout == Some(true) {
         plan.notes.push(
             "linger is off: systemd stops the agents when you log out; `loginctl enable-linger` once".to_owned(),
         );
     }
-    Ok(Prepared { state, fleet, text: loaded.text, artifacts, ledger, chosen, old, plan, home: facts.home })
+    Ok(Prepared { state, fleet, read: loaded.read, artifacts, live, ledger, chosen, old, plan, home: facts.home })
+}
+
+/// Reads the roster, or what a generation kept of it.
+fn read(global: &Global, wanted: &Wanted, facts: &HostFacts) -> Result<load::Loaded, CliError> {
+    match wanted.generation {
+        Some(number) => Ok(load::load_kept(&target::find(global)?.state.sources(number)?, facts)),
+        None => load::load(&pinned(global, facts)?, facts),
+    }
 }
 
 /// With `--fleet` and without `--file`, the roster is the one the fleet was applied from.

@@ -1,56 +1,27 @@
-//! A plan as people read it, and as tools do.
+//! A plan as people read it; [`json`] is for tools.
+
+mod json;
+mod paint;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+pub use paint::{Paint, plural, tilde};
+use paint::{shorten, wrapped};
 
 use super::files::{ConflictKind, FileChange, LinkChange};
-use super::{Action, AgentPlan, FieldChange, PLAN_FORMAT, Plan, Process};
+use super::{Action, AgentPlan, FieldChange, Plan, Process};
 use crate::units::ManagerKind;
 
-/// Paints a word; the text says the same without paint.
-#[derive(Debug, Clone, Copy)]
-pub struct Paint {
-    pub colour: bool,
-}
-
-impl Paint {
-    fn wrap(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    /// Red.
-    #[must_use]
-    pub fn bad(self, text: &str) -> String {
-        self.wrap("31", text)
-    }
-
-    fn sign(self, action: Action) -> String {
-        match action {
-            Action::Add => self.wrap("32", "+"),
-            Action::Change => self.wrap("33", "~"),
-            Action::Remove => self.wrap("31", "-"),
-            Action::None => " ".to_owned(),
-        }
-    }
-
-    /// Bold.
-    #[must_use]
-    pub fn bold(self, text: &str) -> String {
-        self.wrap("1", text)
-    }
-
-    /// Faint.
-    #[must_use]
-    pub fn dim(self, text: &str) -> String {
-        self.wrap("2", text)
-    }
-}
+/// Tells how a file changes.
+pub type Diff<'a> = &'a dyn Fn(&FileChange) -> String;
 
 /// How many of each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     pub add: usize,
     pub change: usize,
@@ -133,6 +104,12 @@ impl Plan {
     /// The plan for people. `home` is shown as `~`.
     #[must_use]
     pub fn text(&self, home: &Path, paint: Paint) -> String {
+        self.text_with(home, paint, None)
+    }
+
+    /// The same, with what `diff` says of each file that is written or removed.
+    #[must_use]
+    pub fn text_with(&self, home: &Path, paint: Paint, diff: Option<Diff<'_>>) -> String {
         let manager = match self.manager {
             ManagerKind::Systemd => "systemd",
             ManagerKind::Local => "local manager",
@@ -159,11 +136,13 @@ impl Plan {
         if !paths.is_empty() {
             let _ = writeln!(out, "\n{} the fleet itself", paint.sign(Action::Change));
             push_dim(&mut out, &paths, paint);
+            push_diffs(&mut out, &self.files, diff);
         }
         let width = self.agents.iter().map(|agent| agent.name.as_str().len()).max().unwrap_or(0);
         for agent in self.agents.iter().filter(|agent| agent.action != Action::None) {
             out.push('\n');
             agent_text(agent, width, self.restarts_later, home, paint, &mut out);
+            push_diffs(&mut out, &agent.files, diff);
         }
         if !self.refresh.is_empty() {
             let names = self.refresh.join(" and ");
@@ -196,6 +175,12 @@ impl Plan {
                 lines.push(paint.dim(&format!("note: {}: {note}", agent.name)));
             }
         }
+        if !self.withheld.is_empty() {
+            let names: Vec<String> = self.withheld.iter().map(ToString::to_string).collect();
+            let count = plural(names.len(), "agent", "agents");
+            let head = format!("note: this is a part of the plan; the changes of {count} are left out: ");
+            lines.push(paint.dim(&wrapped(&head, &names)));
+        }
         lines.extend(self.notes.iter().map(|note| paint.dim(&format!("note: {note}"))));
         if !self.declared.is_empty() {
             lines.push(paint.dim(&wrapped("note: declared, not enforced yet: ", &self.declared)));
@@ -204,74 +189,6 @@ impl Plan {
             let _ = write!(out, "\n{}\n", lines.join("\n"));
         }
         let _ = writeln!(out, "\n{}", paint.bold(&self.summary()));
-    }
-
-    /// The plan for tools: one JSON object a line, the summary last.
-    #[must_use]
-    pub fn json_lines(&self) -> Vec<String> {
-        let line = |value: serde_json::Value| value.to_string();
-        let mut lines = vec![line(serde_json::json!({
-            "format": PLAN_FORMAT, "type": "fleet", "fleet": self.fleet, "roster": self.roster, "manager": self.manager,
-            "generation": self.generation, "reload": self.reload, "refresh": self.refresh,
-            "paths": paths(&self.files, &self.links),
-        }))];
-        for agent in self.agents.iter().filter(|agent| agent.action != Action::None) {
-            lines.push(line(serde_json::json!({
-                "format": PLAN_FORMAT, "type": "agent", "agent": agent.name, "action": action_word(agent.action),
-                "effect": agent.process.word(), "reason": agent.reason, "place": agent.place, "fields": agent.fields,
-                "paths": paths(&agent.files, &agent.links), "interrupts": self.interrupts(agent),
-            })));
-        }
-        for conflict in &self.conflicts {
-            let kind = if conflict.kind == ConflictKind::Foreign { "foreign" } else { "edited-by-hand" };
-            lines.push(line(serde_json::json!({
-                "format": PLAN_FORMAT, "type": "conflict", "path": conflict.path, "kind": kind,
-            })));
-        }
-        let agent_notes = self.agents.iter().filter_map(|agent| Some((Some(&agent.name), agent.note.as_ref()?)));
-        let declared: Vec<_> =
-            self.declared.iter().map(|what| format!("declared, not enforced yet: {what}")).collect();
-        for (agent, note) in agent_notes.chain(self.notes.iter().chain(&declared).map(|note| (None, note))) {
-            lines.push(line(
-                serde_json::json!({ "format": PLAN_FORMAT, "type": "note", "agent": agent, "text": note }),
-            ));
-        }
-        let mut summary = serde_json::json!({ "format": PLAN_FORMAT, "type": "summary" });
-        if let (Some(summary), Ok(serde_json::Value::Object(counts))) =
-            (summary.as_object_mut(), serde_json::to_value(self.counts()))
-        {
-            summary.extend(counts);
-        }
-        lines.push(line(summary));
-        lines
-    }
-}
-
-/// Columns that a list of notes is wrapped at.
-const NOTE_WIDTH: usize = 100;
-
-/// A list as a paragraph whose lines are indented below its first word.
-fn wrapped(head: &str, items: &[String]) -> String {
-    let mut out = head.trim_end().to_owned();
-    let mut column = out.len();
-    for (index, item) in items.iter().enumerate() {
-        let comma = if index + 1 < items.len() { "," } else { "" };
-        if column + item.chars().count() + 2 > NOTE_WIDTH {
-            out.push_str("\n     ");
-            column = 5;
-        }
-        let _ = write!(out, " {item}{comma}");
-        column += item.chars().count() + 2;
-    }
-    out
-}
-
-fn action_word(action: Action) -> &'static str {
-    match action {
-        Action::Add => "add",
-        Action::Change => "change",
-        Action::Remove => "remove",
-        Action::None => "none",
     }
 }
 
@@ -301,7 +218,7 @@ fn agent_text(agent: &AgentPlan, width: usize, later: bool, home: &Path, paint: 
     push_dim(out, &path_lines(&agent.files, &agent.links, home), paint);
 }
 
-fn field_text(field: &FieldChange) -> String {
+pub(super) fn field_text(field: &FieldChange) -> String {
     let quote = |value: &Option<String>| match value {
         None => "-".to_owned(),
         Some(value) if value.is_empty() || value.contains(char::is_whitespace) => format!("{:?}", shorten(value)),
@@ -317,27 +234,19 @@ fn field_text(field: &FieldChange) -> String {
     }
 }
 
-/// Values of any length fit a line for people; JSON has them whole.
-fn shorten(value: &str) -> String {
-    const LONGEST: usize = 60;
-    let acts = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let value: String = value.chars().map(|c| if acts(c) { '?' } else { c }).collect();
-    if value.chars().count() <= LONGEST {
-        return value;
+fn push_diffs(out: &mut String, files: &[FileChange], diff: Option<Diff<'_>>) {
+    let Some(diff) = diff else { return };
+    for text in files.iter().map(diff) {
+        for line in text.lines() {
+            let _ = writeln!(out, "      {line}");
+        }
     }
-    value.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
 fn push_dim(out: &mut String, lines: &[String], paint: Paint) {
     for line in lines {
         let _ = writeln!(out, "    {}", paint.dim(line));
     }
-}
-
-fn paths<'a>(files: &'a [FileChange], links: &'a [LinkChange]) -> Vec<&'a PathBuf> {
-    files.iter().map(FileChange::path).chain(links.iter().map(LinkChange::path)).collect()
 }
 
 /// Files by what happens to them and by folder, so that each folder is named once.
@@ -362,20 +271,4 @@ fn path_lines(files: &[FileChange], links: &[LinkChange], home: &Path) -> Vec<St
         )
     };
     groups.iter().map(line).collect()
-}
-
-/// `path` with the home folder as `~`.
-#[must_use]
-pub fn tilde(path: &Path, home: &Path) -> String {
-    match path.strip_prefix(home) {
-        Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
-        Ok(rest) => format!("~/{}", rest.display()),
-        Err(_) => path.display().to_string(),
-    }
-}
-
-/// `1 agent`, `2 agents`.
-#[must_use]
-pub fn plural(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
