@@ -1,30 +1,26 @@
 //! Carries out a plan, effect by effect. The ledger is saved after each step; a failure stops that agent's remaining
 //! steps, not the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::effects::{change_links, stop_timeout, write};
 use super::generation::{Ended, Kept, Record};
-use super::idle::{self, Options};
+use super::idle::Options;
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::{NoteKind, State};
-use super::words::Words;
 use super::{ApplyError, binaries, observe, verify};
 use crate::ids::{AgentName, UnitName};
 use crate::plan::files::{FileChange, LinkChange};
-use crate::plan::{Action, AgentPlan, Ledger, Plan, Process, waves};
+use crate::plan::{Action, AgentPlan, Ledger, Plan, Process};
 use crate::render::Artifact;
 use crate::resolve::Fleet;
-use crate::shim::client;
 use crate::system::fs;
 use crate::system::service::{ManagerKind, ServiceManager};
 
 /// Longest wait for one unit to come up. The shim is up when the agent has been started, not when it is ready.
 pub(super) const START_TIMEOUT: Duration = Duration::from_secs(90);
-/// Longest wait for a shim's answer.
-const SHIM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One run of `apply`.
 pub struct Apply<'a> {
@@ -63,6 +59,7 @@ impl Apply<'_> {
             if self.old.is_some() {
                 self.await_move(plan)?;
             }
+            self.await_renames(plan)?;
             self.prepare(plan, &mut ledger)?;
         }
         // From here on something is done, so a failure is told beside what was.
@@ -110,7 +107,7 @@ impl Apply<'_> {
             (self.progress)("checking the units");
             verify::units(&folder.join("units"))?;
         }
-        for agent in plan.agents.iter().filter(|agent| agent.action == Action::Add) {
+        for agent in plan.agents.iter().filter(|agent| agent.is_new && agent.action != Action::None) {
             // What an earlier agent of that name left says nothing about this one.
             self.state.forget_runs(&agent.name)?;
         }
@@ -141,13 +138,17 @@ impl Apply<'_> {
         self.old.unwrap_or(self.chosen).manager.as_ref()
     }
 
-    fn unit(&self, agent: &AgentName) -> UnitName {
+    pub(super) fn unit(&self, agent: &AgentName) -> UnitName {
         UnitName::agent(&self.fleet.id, agent)
     }
 
     fn stop_removed(&self, plan: &Plan, report: &mut Report) {
-        let names: Vec<&AgentName> =
-            plan.removed().filter(|agent| agent.process == Process::Stop).map(|agent| &agent.name).collect();
+        let names: Vec<&AgentName> = plan
+            .removed()
+            .chain(plan.renamed())
+            .filter(|agent| agent.process == Process::Stop)
+            .map(|agent| &agent.name)
+            .collect();
         for name in &names {
             // Put back into the roster after a crash, it is an agent that was not stopped by hand.
             if let Err(error) = self.state.note_pending(name, NoteKind::Unfinished, "it was being removed") {
@@ -155,6 +156,12 @@ impl Apply<'_> {
             }
         }
         self.stop(&names, report);
+        for agent in &plan.agents {
+            if let Some(old) = agent.was.as_ref().filter(|old| report.has_failed(old)) {
+                let what = format!("{old}, which it was, did not stop");
+                report.put(&agent.name, Outcome::Failed { what, help: None });
+            }
+        }
     }
 
     /// Stops agents side by side; what does not end is noted as failed.
@@ -190,7 +197,14 @@ impl Apply<'_> {
             match result {
                 Ok(()) if agent.action == Action::Remove => {
                     let _ = self.state.clear_runtime(&agent.name);
-                    report.put(&agent.name, Outcome::Done("removed".to_owned()));
+                    let word = match &agent.heir {
+                        Some(heir) => {
+                            super::moving::leave(&self.state.paths.agent(&agent.name));
+                            format!("is now {heir}")
+                        }
+                        None => "removed".to_owned(),
+                    };
+                    report.put(&agent.name, Outcome::Done(word));
                     // A link that stays is found again by the next plan.
                     let _ = change_links(&agent.links, &mut BTreeMap::new());
                     ledger.agents.remove(&agent.name);
@@ -223,6 +237,9 @@ impl Apply<'_> {
             let folder = self.state.paths.agent(&agent.name);
             fs::ensure_private_dir(&folder)?;
             fs::ensure_private_dir(&folder.join("files"))?;
+            if let Some(old) = &agent.was {
+                super::moving::take_over(&self.state.paths.agent(old), &folder)?;
+            }
         }
         agent.files.iter().try_for_each(|change| write(change, files))
     }
@@ -273,116 +290,6 @@ impl Apply<'_> {
         }
     }
 
-    fn processes(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
-        for agent in plan.agents.iter().filter(|agent| !agent.pending && agent.process != Process::Restart) {
-            self.state.strike_restart(&agent.name);
-        }
-        for agent in plan.agents.iter().filter(|agent| agent.process == Process::Live) {
-            if !report.has_failed(&agent.name) {
-                self.tell(&agent.name, report);
-            }
-        }
-        let restarts: Vec<&AgentPlan> = plan
-            .agents
-            .iter()
-            .filter(|agent| agent.process == Process::Restart || (agent.pending && agent.process == Process::Keep))
-            .filter(|agent| !report.has_failed(&agent.name))
-            .collect();
-        let moving = self.old.is_some();
-        let starts: BTreeSet<AgentName> = plan
-            .agents
-            .iter()
-            .filter(|agent| agent.process == Process::Start || (moving && agent.process == Process::Restart))
-            .filter(|agent| !report.has_failed(&agent.name))
-            .map(|agent| agent.name.clone())
-            .collect();
-        for wave in waves::waves(self.fleet, &starts) {
-            // One that is on its way out is waited for.
-            let ending =
-                |name: &AgentName| plan.agents.iter().any(|agent| agent.name == *name && agent.running && !moving);
-            let (stopping, resting): (Vec<_>, Vec<_>) = wave.into_iter().partition(ending);
-            self.start_wave(&stopping, true, report);
-            self.start_wave(&resting, false, report);
-        }
-        if !moving {
-            let names: Vec<&AgentName> = restarts.iter().map(|agent| &agent.name).collect();
-            // Each is restarted in the moment it is seen idle: a minute later it may be at work again.
-            let later = idle::each_idle(self.state, &names, self.options, self.progress, &mut |idle| {
-                let batch: BTreeSet<AgentName> = idle.iter().map(|name| (*name).clone()).collect();
-                for wave in waves::waves(self.fleet, &batch) {
-                    self.start_wave(&wave, true, report);
-                }
-            });
-            for (name, why) in later {
-                match self.state.note_pending(name, NoteKind::Restart, &why) {
-                    Ok(()) => report.put(name, Outcome::Pending(why)),
-                    Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
-                }
-            }
-        }
-        for agent in &plan.agents {
-            if agent.action == Action::Add || agent.action == Action::Change {
-                let done = if agent.process == Process::Keep { "files written" } else { agent.process.word() };
-                if !report.agents.contains_key(&agent.name) {
-                    report.put(&agent.name, Outcome::Done(done.to_owned()));
-                }
-            }
-            if let Some(entry) = ledger.agents.get_mut(&agent.name) {
-                entry.desired = agent.desired;
-            }
-        }
-    }
-
-    fn tell(&self, name: &AgentName, report: &mut Report) {
-        match client::reload(&self.state.paths.socket(name), SHIM_TIMEOUT) {
-            Ok(()) => report.put(name, Outcome::Done("live".to_owned())),
-            Err(error) => {
-                let what = format!("its shim did not take the new policy: {error}");
-                report.put(name, Outcome::Failed { what, help: Some("run `fleet apply` again".to_owned()) });
-            }
-        }
-    }
-
-    /// Starts agents side by side, after stopping them when it is a restart.
-    fn start_wave(&self, wave: &[AgentName], restart: bool, report: &mut Report) {
-        let mut locks = Vec::new();
-        let mut held: Vec<&AgentName> = Vec::new();
-        for name in wave {
-            let noted = self.state.note_pending(name, NoteKind::Unfinished, "it is being started");
-            match noted.and_then(|()| self.state.lock_agent(name, "fleet apply")) {
-                Ok(lock) => {
-                    locks.push(lock);
-                    held.push(name);
-                }
-                Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
-            }
-        }
-        if restart {
-            self.stop(&held, report);
-        }
-        held.retain(|name| !report.has_failed(name));
-        if held.is_empty() {
-            return;
-        }
-        (self.progress)(&format!("starting {}", list(&held)));
-        let units: Vec<_> = held.iter().map(|name| self.unit(name)).collect();
-        let words: Vec<_> = held.iter().map(|name| Words::listen(self.state, name)).collect();
-        let results = self.chosen.manager.start_many(&units, START_TIMEOUT);
-        for ((name, result), words) in held.iter().zip(results).zip(words) {
-            match result {
-                Ok(()) => {
-                    let _ = fs::remove_file_if_present(&self.state.pending_path(name));
-                    let word = if restart { "restarted" } else { "started" };
-                    report.put(name, Outcome::Done(word.to_owned()));
-                }
-                Err(error) => {
-                    let help = error.help.clone();
-                    report.put(name, Outcome::Failed { what: words.after(error.to_string()), help });
-                }
-            }
-        }
-    }
-
     /// Changes the links that `which` chooses.
     fn links(plan: &Plan, ledger: &mut Ledger, report: &mut Report, which: fn(&LinkChange) -> bool) {
         let chosen = |changes: &[LinkChange]| -> Vec<LinkChange> {
@@ -404,7 +311,7 @@ impl Apply<'_> {
     }
 }
 
-fn list(names: &[&AgentName]) -> String {
+pub(super) fn list(names: &[&AgentName]) -> String {
     match names {
         [one] => one.to_string(),
         [first, .., last] if names.len() > 3 => format!("{} agents, {first} to {last}", names.len()),

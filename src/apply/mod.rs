@@ -12,6 +12,7 @@ pub mod observe;
 pub mod outcome;
 pub mod power;
 pub mod preflight;
+mod processes;
 pub mod state;
 pub mod status;
 mod verify;

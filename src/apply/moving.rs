@@ -1,4 +1,4 @@
-//! A fleet that moves from one service manager to the other.
+//! A fleet that moves from one service manager to the other, and agents that go on under another name.
 
 use super::ApplyError;
 use super::execute::{Apply, START_TIMEOUT};
@@ -7,7 +7,9 @@ use super::outcome::Report;
 use super::state::NoteKind;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::{Ledger, Plan, Process};
+use crate::system::fs::FsError;
 use crate::system::service::ManagerKind;
+use std::path::Path;
 
 impl Apply<'_> {
     /// Whoever moves to another manager is stopped and started there, so all have to be idle before anything is changed.
@@ -48,4 +50,49 @@ impl Apply<'_> {
         ledger.manager = self.chosen.manager.kind();
         self.state.save(ledger)
     }
+
+    /// Whoever gets another name is stopped and started under it, so it has to be idle before anything is changed.
+    pub(super) fn await_renames(&self, plan: &Plan) -> Result<(), ApplyError> {
+        let running: Vec<&AgentName> = plan
+            .renamed()
+            .filter(|agent| agent.process == Process::Stop && self.state.run(&agent.name).is_some())
+            .map(|agent| &agent.name)
+            .collect();
+        if running.is_empty() {
+            return Ok(());
+        }
+        idle::all_idle(self.state, &running, self.options, self.progress).map_err(|(name, why)| {
+            ApplyError::refused(
+                format!("{name} cannot get its new name now: {why}; nothing was changed"),
+                "wait until it is idle, or add --restart=now",
+            )
+        })
+    }
+}
+
+/// Moves the log and whatever else is no record of fleet's from the folder of an agent to that of its heir.
+pub(super) fn take_over(old: &Path, new: &Path) -> Result<(), ApplyError> {
+    let Ok(entries) = std::fs::read_dir(old) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let rendered = ["manifest.json", "env", "role.md", "script.json", "files"];
+        let word = name.to_string_lossy();
+        if rendered.contains(&word.as_ref()) || super::destroy::RECORDS.contains(&word.as_ref()) {
+            continue;
+        }
+        let to = new.join(&name);
+        if to.symlink_metadata().is_err() {
+            std::fs::rename(entry.path(), &to).map_err(|error| FsError::io("move", &entry.path(), &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the folder of an agent that goes on under another name, as far as only fleet's records are in it.
+pub(super) fn leave(folder: &Path) {
+    for record in super::destroy::RECORDS {
+        let _ = std::fs::remove_file(folder.join(record));
+    }
+    let _ = std::fs::remove_dir(folder.join("files"));
+    let _ = std::fs::remove_dir(folder);
 }

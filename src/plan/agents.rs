@@ -4,7 +4,7 @@ use super::fields::{self, Class, FieldChange};
 use super::files::{self, Conflict};
 use super::ledger::{Desired, Ledger, LedgerAgent};
 use super::live::Live;
-use super::{Action, AgentPlan, Process, link_to};
+use super::{Action, AgentPlan, Process, link_to, rename};
 use crate::ids::{AgentName, UnitName};
 use crate::manifest::{ExitRecord, Manifest, RestartWhen};
 use crate::render::{Artifact, FileKind};
@@ -24,6 +24,10 @@ pub(super) fn plan(
     let known = ledger.agents.get(&agent.name);
     let desired = match known {
         Some(entry) => entry.desired,
+        None if agent.was.is_some() => {
+            let own = if agent.policy.autostart { Desired::Running } else { Desired::Held };
+            rename::inherited(fleet, agent, ledger).unwrap_or(own)
+        }
         None if agent.policy.autostart => Desired::Running,
         None => Desired::Held,
     };
@@ -89,6 +93,9 @@ pub(super) fn plan(
         pending,
         desired,
         note,
+        is_new: known.is_none(),
+        was: None,
+        heir: None,
     }
 }
 
@@ -220,5 +227,8 @@ pub(super) fn removal(
         pending: false,
         desired: entry.desired,
         note: None,
+        is_new: false,
+        was: None,
+        heir: None,
     }
 }

@@ -96,7 +96,7 @@ impl Ledger {
             own_link(&mut self.links, change);
         }
         self.reload_due |= plan.reload;
-        for agent in plan.agents.iter().filter(|agent| agent.action == Action::Add) {
+        for agent in plan.agents.iter().filter(|agent| agent.is_new && agent.action != Action::None) {
             self.agents.entry(agent.name.clone()).or_insert_with(|| LedgerAgent {
                 desired: agent.desired,
                 unit: agent.unit.clone(),

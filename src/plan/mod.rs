@@ -9,6 +9,7 @@ pub mod fields;
 pub mod files;
 pub mod ledger;
 pub mod live;
+mod rename;
 pub mod saved;
 mod select;
 pub mod show;
@@ -84,6 +85,12 @@ pub struct AgentPlan {
     pub desired: Desired,
     /// Said beside it, without being a change.
     pub note: Option<String>,
+    /// Not in the ledger yet.
+    pub is_new: bool,
+    /// The applied agent whose log and folder it takes over.
+    pub was: Option<AgentName>,
+    /// Of one that goes: the agent that takes over from it.
+    pub heir: Option<AgentName>,
 }
 
 /// What happens to an agent as a whole.
@@ -160,9 +167,14 @@ impl Plan {
         }
     }
 
-    /// Agents that are no longer in the roster.
+    /// Agents that are no longer in the roster, under any name.
     pub fn removed(&self) -> impl Iterator<Item = &AgentPlan> {
-        self.agents.iter().filter(|agent| agent.action == Action::Remove)
+        self.agents.iter().filter(|agent| agent.action == Action::Remove && agent.heir.is_none())
+    }
+
+    /// Agents that go on under another name.
+    pub fn renamed(&self) -> impl Iterator<Item = &AgentPlan> {
+        self.agents.iter().filter(|agent| agent.heir.is_some())
     }
 
     /// Whether a person has to agree: something is interrupted or removed.
@@ -217,6 +229,7 @@ pub fn plan(
             agents.push(agents::removal(name, entry, ledger, live, &mut conflicts));
         }
     }
+    rename::join(fleet, ledger, live, &mut agents);
     let files = files::changes(&whole, &ledger.files, ledger, live, &fleet.id, &mut conflicts);
     let links = files::link_changes(&fleet_links(fleet, manager), &ledger.links, live, &mut conflicts);
     // Links matter at boot only, so they need no reload.
@@ -234,7 +247,7 @@ pub fn plan(
             notes.push("declared, not enforced under the local manager: limits".to_owned());
         }
     }
-    Plan {
+    let mut plan = Plan {
         fleet: fleet.id.clone(),
         roster: fleet.roster.clone(),
         manager,
@@ -251,7 +264,10 @@ pub fn plan(
         restarts_later: false,
         known_agents: ledger.agents.len(),
         withheld: Vec::new(),
-    }
+    };
+    let suspicions = rename::suspicions(&plan, live, fleet);
+    plan.notes.splice(0..0, suspicions);
+    plan
 }
 
 /// The links that start the fleet at boot.

@@ -45,7 +45,12 @@ fn has_change(agent: &AgentPlan) -> bool {
 fn with_prerequisites(plan: &Plan, chosen: &BTreeSet<AgentName>, fleet: &Fleet) -> BTreeSet<AgentName> {
     let starts =
         |name: &AgentName| plan.agents.iter().any(|agent| agent.name == *name && agent.process == Process::Start);
-    let mut all = chosen.clone();
+    // Both halves of a change of name, or none.
+    let halves = plan.agents.iter().filter_map(|agent| agent.was.as_ref().map(|was| (&agent.name, was)));
+    let of_names = halves.flat_map(|(new, old)| {
+        if chosen.contains(new) || chosen.contains(old) { vec![new.clone(), old.clone()] } else { Vec::new() }
+    });
+    let mut all: BTreeSet<AgentName> = chosen.iter().cloned().chain(of_names).collect();
     let mut open: Vec<AgentName> = chosen.iter().cloned().collect();
     while let Some(name) = open.pop() {
         let after = fleet.agent(&name).filter(|_| starts(&name)).map(|agent| agent.after.clone()).unwrap_or_default();

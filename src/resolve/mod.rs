@@ -327,6 +327,7 @@ fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostic
             place: context.sources.place(node.name.span),
             span: node.name.span,
             group: group.clone(),
+            was: node.was.as_ref().and_then(|was| former_name(&was.value, name, group.as_ref())),
             kind: node.kind,
             role: member.role.name.clone(),
             may: member.role.may.clone(),
@@ -368,4 +369,11 @@ fn after(node: &AgentNode, names: &checks::Names, diagnostics: &mut Diagnostics)
     }
     found.dedup();
     found
+}
+
+/// What `name` was called when its node was called `was`: a group's members keep their numbers.
+fn former_name(was: &AgentName, name: &AgentName, group: Option<&AgentName>) -> Option<AgentName> {
+    let Some(group) = group else { return Some(was.clone()) };
+    let number = name.as_str().strip_prefix(group.as_str())?;
+    AgentName::new(&format!("{was}{number}")).ok()
 }

@@ -111,6 +111,8 @@ pub struct Agent {
     pub name: AgentName,
     /// The `agent "…" count=` it is one of.
     pub group: Option<AgentName>,
+    /// The name it had.
+    pub was: Option<AgentName>,
     pub kind: AgentKind,
     pub role: Option<RoleName>,
     pub may: BTreeSet<String>,

@@ -132,6 +132,37 @@ fn a_saved_plan_is_applied_once_and_only_as_it_was_read() {
     world.fleet(&["destroy", "--yes"], 0);
 }
 
+/// A new name keeps the log, and a start under it is the only interruption.
+#[test]
+fn a_renamed_agent_keeps_its_log() {
+    for kind in [Manager::Systemd, Manager::Local] {
+        let world = World::new(As::User, kind);
+        let other = "agent \"other\" { role \"coder\"; }\n";
+        world.roster(&format!("{HEAD}agent \"one\" {{ role \"coder\"; }}\n{other}"));
+        world.apply(&[], 0);
+        world.wait_for_state("one", &["idle"]);
+        world.fleet(&["send", "one", "--", "remember this"], 0);
+        let agents = world.state_folder().join("shop/agents");
+        let holds = |name: &str| {
+            fs::read(agents.join(name).join("log"))
+                .is_ok_and(|log| String::from_utf8_lossy(&log).contains("remember this"))
+        };
+        wait_for("the log holds it", || holds("one"));
+        let untouched = world.pid("other");
+        world.wait_for_state("one", &["idle"]);
+        world.fleet(&["rename", "one", "two"], 0);
+        let said = world.fleet(&["plan"], 0);
+        assert!(said.contains("rename, restart") && said.contains("0 to remove (1 restart)"), "{said}");
+        world.apply(&[], 6);
+        world.apply(&["--yes"], 0);
+        assert!(holds("two") && !agents.join("one").exists(), "under {kind:?}");
+        assert_eq!(world.agent("two")["state"] == "stopped", false);
+        assert_eq!(world.pid("other"), untouched);
+        world.assert_nothing_to_do();
+        world.fleet(&["destroy", "--yes"], 0);
+    }
+}
+
 /// What was cut off is told as such, by the record of the generation.
 #[test]
 fn a_killed_apply_is_in_the_history() {

@@ -41,6 +41,51 @@ fn ended(machine: &mut Machine, code: Option<i32>, signal: Option<i32>, stop_req
     machine.live.exits.insert(one(), exit);
 }
 
+/// The old name goes, the new one comes, and whoever reads the plan is told that it is one agent.
+#[test]
+fn a_new_name_is_one_change() {
+    let renamed = ROSTER.replace("agent \"one\" {", "agent \"two\" { was \"one\";");
+    let mut machine = applied();
+    let plan = plan(&machine, &renamed);
+    let counts = plan.counts();
+    assert_eq!(
+        (counts.add, counts.change, counts.remove, counts.restart, counts.start, counts.stop),
+        (0, 1, 0, 1, 0, 0)
+    );
+    assert_eq!(plan.interrupted().map(|agent| agent.name.as_str()).collect::<Vec<_>>(), ["one"]);
+    assert!(plan.needs_consent() && !plan.is_mass_removal());
+    let target = machine.compile(&renamed);
+    let start = machine.clone();
+    for effects in 0.. {
+        let mut crashed = start.clone();
+        let finished = crashed.apply(&target, effects);
+        assert!(crashed.apply(&target, usize::MAX) && crashed.is_at(&target), "after a crash at effect {effects}");
+        let left: Vec<_> = crashed.live.files.keys().filter(|path| path.to_string_lossy().contains("one")).collect();
+        assert!(left.is_empty(), "after a crash at effect {effects}: {left:?}");
+        if finished {
+            break;
+        }
+    }
+    machine.apply(&target, usize::MAX);
+    // Said once more, it says nothing.
+    assert!(machine.plan(&target).is_empty());
+    // Whoever was stopped on purpose stays so.
+    let mut held = start.clone();
+    held.live.runs.clear();
+    held.ledger.as_mut().unwrap().agents.get_mut("one").unwrap().desired = Desired::Held;
+    assert_eq!(held.plan(&target).agents[0].desired, Desired::Held);
+    assert_eq!(held.plan(&target).agents[0].process, Process::Keep);
+}
+
+#[test]
+fn a_name_that_only_changed_is_suspected() {
+    let machine = applied();
+    let plan = plan(&machine, &ROSTER.replace("\"one\"", "\"two\""));
+    assert!(plan.notes.iter().any(|note| note.contains("`was \"one\"`")), "{:?}", plan.notes);
+    let other = ROSTER.replace("\"one\" { role \"coder\"", "\"two\" { role \"research\"");
+    assert!(!self::plan(&machine, &other).notes.iter().any(|note| note.contains("was")));
+}
+
 #[test]
 fn only_the_failed_are_started_again() {
     for (code, signal, stopped, starts, words) in [

@@ -43,13 +43,15 @@ impl Plan {
         let action = |wanted| self.agents.iter().filter(|agent| agent.action == wanted).count();
         let own = usize::from(!(self.files.is_empty() && self.links.is_empty()) && self.generation > 0);
         let process = |wanted| self.agents.iter().filter(|agent| agent.process == wanted).count();
+        let renamed =
+            |wanted| self.agents.iter().filter(|agent| agent.was.is_some() && agent.process == wanted).count();
         Counts {
             add: action(Action::Add),
             change: action(Action::Change) + own,
-            remove: action(Action::Remove),
-            start: process(Process::Start),
-            restart: process(Process::Restart),
-            stop: process(Process::Stop),
+            remove: self.removed().count(),
+            start: process(Process::Start) - renamed(Process::Start),
+            restart: process(Process::Restart) + renamed(Process::Start),
+            stop: process(Process::Stop) - self.renamed().filter(|agent| agent.process == Process::Stop).count(),
             live: process(Process::Live),
             refresh: self.refresh.len(),
             pending: self.pending().count(),
@@ -139,7 +141,7 @@ impl Plan {
             push_diffs(&mut out, &self.files, diff);
         }
         let width = self.agents.iter().map(|agent| agent.name.as_str().len()).max().unwrap_or(0);
-        for agent in self.agents.iter().filter(|agent| agent.action != Action::None) {
+        for agent in self.agents.iter().filter(|agent| agent.action != Action::None && agent.heir.is_none()) {
             out.push('\n');
             agent_text(agent, width, self.restarts_later, home, paint, &mut out);
             push_diffs(&mut out, &agent.files, diff);
@@ -202,6 +204,7 @@ fn agent_text(agent: &AgentPlan, width: usize, later: bool, home: &Path, paint: 
     let effect = match (agent.process, later) {
         (Process::Restart, false) => "restart when idle",
         (Process::Restart, true) => "restart later",
+        (Process::Start, _) if agent.was.is_some() => "rename, restart",
         _ => effect,
     };
     let _ = writeln!(

@@ -21,7 +21,8 @@ pub(super) const ROWS: &[NodeSpec] = &[
     },
     NodeSpec {
         arguments: &[need("NAME", Kind::AgentName)],
-        ..declared("was", Scope::Agent, "The name it had: keeps worktree and logs over a change of name.")
+        effect: Effect::Replace,
+        ..node("was", Scope::Agent, "The name it had: keeps worktree and logs over a change of name.")
     },
     NodeSpec {
         arguments: &[need("NAME", Kind::ConnectorName)],

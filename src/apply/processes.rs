@@ -1,0 +1,129 @@
+//! What an apply does to processes: tells, starts and restarts them, each in its moment.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::execute::{Apply, START_TIMEOUT, list};
+use super::idle;
+use super::outcome::{Outcome, Report};
+use super::state::NoteKind;
+use super::words::Words;
+use crate::ids::AgentName;
+use crate::plan::{Action, AgentPlan, Ledger, Plan, Process, waves};
+use crate::shim::client;
+use crate::system::fs;
+
+/// Longest wait for a shim's answer.
+const SHIM_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Apply<'_> {
+    pub(super) fn processes(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
+        for agent in plan.agents.iter().filter(|agent| !agent.pending && agent.process != Process::Restart) {
+            self.state.strike_restart(&agent.name);
+        }
+        for agent in plan.agents.iter().filter(|agent| agent.process == Process::Live) {
+            if !report.has_failed(&agent.name) {
+                self.tell(&agent.name, report);
+            }
+        }
+        let restarts: Vec<&AgentPlan> = plan
+            .agents
+            .iter()
+            .filter(|agent| agent.process == Process::Restart || (agent.pending && agent.process == Process::Keep))
+            .filter(|agent| !report.has_failed(&agent.name))
+            .collect();
+        let moving = self.old.is_some();
+        let starts: BTreeSet<AgentName> = plan
+            .agents
+            .iter()
+            .filter(|agent| agent.process == Process::Start || (moving && agent.process == Process::Restart))
+            .filter(|agent| !report.has_failed(&agent.name))
+            .map(|agent| agent.name.clone())
+            .collect();
+        for wave in waves::waves(self.fleet, &starts) {
+            // One that is on its way out is waited for.
+            let ending =
+                |name: &AgentName| plan.agents.iter().any(|agent| agent.name == *name && agent.running && !moving);
+            let (stopping, resting): (Vec<_>, Vec<_>) = wave.into_iter().partition(ending);
+            self.start_wave(&stopping, true, report);
+            self.start_wave(&resting, false, report);
+        }
+        if !moving {
+            let names: Vec<&AgentName> = restarts.iter().map(|agent| &agent.name).collect();
+            // Each is restarted in the moment it is seen idle: a minute later it may be at work again.
+            let later = idle::each_idle(self.state, &names, self.options, self.progress, &mut |idle| {
+                let batch: BTreeSet<AgentName> = idle.iter().map(|name| (*name).clone()).collect();
+                for wave in waves::waves(self.fleet, &batch) {
+                    self.start_wave(&wave, true, report);
+                }
+            });
+            for (name, why) in later {
+                match self.state.note_pending(name, NoteKind::Restart, &why) {
+                    Ok(()) => report.put(name, Outcome::Pending(why)),
+                    Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
+                }
+            }
+        }
+        for agent in &plan.agents {
+            if agent.action == Action::Add || agent.action == Action::Change {
+                let done = if agent.process == Process::Keep { "files written" } else { agent.process.word() };
+                if !report.agents.contains_key(&agent.name) {
+                    report.put(&agent.name, Outcome::Done(done.to_owned()));
+                }
+            }
+            if let Some(entry) = ledger.agents.get_mut(&agent.name) {
+                entry.desired = agent.desired;
+            }
+        }
+    }
+
+    fn tell(&self, name: &AgentName, report: &mut Report) {
+        match client::reload(&self.state.paths.socket(name), SHIM_TIMEOUT) {
+            Ok(()) => report.put(name, Outcome::Done("live".to_owned())),
+            Err(error) => {
+                let what = format!("its shim did not take the new policy: {error}");
+                report.put(name, Outcome::Failed { what, help: Some("run `fleet apply` again".to_owned()) });
+            }
+        }
+    }
+
+    /// Starts agents side by side, after stopping them when it is a restart.
+    fn start_wave(&self, wave: &[AgentName], restart: bool, report: &mut Report) {
+        let mut locks = Vec::new();
+        let mut held: Vec<&AgentName> = Vec::new();
+        for name in wave {
+            let noted = self.state.note_pending(name, NoteKind::Unfinished, "it is being started");
+            match noted.and_then(|()| self.state.lock_agent(name, "fleet apply")) {
+                Ok(lock) => {
+                    locks.push(lock);
+                    held.push(name);
+                }
+                Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
+            }
+        }
+        if restart {
+            self.stop(&held, report);
+        }
+        held.retain(|name| !report.has_failed(name));
+        if held.is_empty() {
+            return;
+        }
+        (self.progress)(&format!("starting {}", list(&held)));
+        let units: Vec<_> = held.iter().map(|name| self.unit(name)).collect();
+        let words: Vec<_> = held.iter().map(|name| Words::listen(self.state, name)).collect();
+        let results = self.chosen.manager.start_many(&units, START_TIMEOUT);
+        for ((name, result), words) in held.iter().zip(results).zip(words) {
+            match result {
+                Ok(()) => {
+                    let _ = fs::remove_file_if_present(&self.state.pending_path(name));
+                    let word = if restart { "restarted" } else { "started" };
+                    report.put(name, Outcome::Done(word.to_owned()));
+                }
+                Err(error) => {
+                    let help = error.help.clone();
+                    report.put(name, Outcome::Failed { what: words.after(error.to_string()), help });
+                }
+            }
+        }
+    }
+}
