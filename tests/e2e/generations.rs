@@ -156,7 +156,7 @@ fn a_renamed_agent_keeps_its_log() {
         world.apply(&[], 6);
         world.apply(&["--yes"], 0);
         assert!(holds("two") && !agents.join("one").exists(), "under {kind:?}");
-        assert_eq!(world.agent("two")["state"] == "stopped", false);
+        assert_ne!(world.agent("two")["state"], "stopped");
         assert_eq!(world.pid("other"), untouched);
         world.assert_nothing_to_do();
         world.fleet(&["destroy", "--yes"], 0);
