@@ -6,6 +6,7 @@ mod effects;
 pub mod execute;
 pub mod generation;
 pub mod idle;
+pub mod inside;
 pub mod managers;
 mod moving;
 pub mod observe;

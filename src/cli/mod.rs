@@ -7,6 +7,7 @@ mod conversations;
 mod error;
 mod facts;
 mod files;
+mod handover;
 mod load;
 mod selection;
 mod target;

@@ -6,6 +6,7 @@ mod counts;
 mod envfile;
 mod full_disk;
 mod generations;
+mod inside;
 mod leftovers;
 mod lifecycle;
 mod managers;

@@ -7,14 +7,17 @@ use crate::apply::destroy;
 use crate::apply::execute;
 use crate::apply::generation::{self, Record};
 use crate::apply::idle::Options;
+use crate::apply::inside;
 use crate::apply::outcome::{Outcome, Report};
 use crate::cli::args::{Carry, Global, When};
 use crate::cli::error::{CliError, Exit};
+use crate::cli::handover;
 use crate::cli::ui::Ui;
-use crate::plan::Plan;
+use crate::ids::AgentName;
 use crate::plan::files::ConflictKind;
 use crate::plan::saved::Saved;
 use crate::plan::show::{plural, tilde};
+use crate::plan::{AgentPlan, Plan};
 use crate::system::lock::Holder;
 
 /// What is carried out, and how.
@@ -38,6 +41,9 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
     }
     if let Some(saved) = task.saved {
         super::saved::refuse_stale(saved, &prepared, &task.wanted.select)?;
+    }
+    if let Some(exit) = outside(ui, &prepared, task)? {
+        return Ok(exit);
     }
     let lock = prepared.state.lock(task.command)?;
     // Between the first look and the lock another apply may have ended.
@@ -80,6 +86,28 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
     };
     close(ui, &prepared.plan, &report, json);
     Ok(if report.is_partial() { Exit::Partial } else { Exit::Ok })
+}
+
+/// Hands the work over when it would end the agent that asked for it.
+fn outside(ui: &Ui, prepared: &Prepared, task: &Task<'_>) -> Result<Option<Exit>, CliError> {
+    let Some(ledger) = &prepared.ledger else { return Ok(None) };
+    if matches!(task.carry.restart, When::Never) && prepared.plan.removed().next().is_none() {
+        return Ok(None);
+    }
+    let ends = |name: &AgentName| {
+        let restarts = |agent: &&AgentPlan| agent.name == *name && agent.pending;
+        prepared.plan.interrupted().any(|agent| agent.name == *name)
+            || prepared.plan.agents.iter().any(|a| restarts(&a))
+    };
+    if !inside::own_agent(&prepared.state, ledger).is_some_and(|own| ends(&own)) {
+        return Ok(None);
+    }
+    if !task.carry.yes {
+        show(ui, prepared, task.wanted.shared.json);
+    }
+    refuse_conflicts(prepared, task.carry)?;
+    consent(ui, &prepared.plan, task.carry, task.wanted.shared.json, task.saved.is_some())?;
+    handover::hand_over(ui, &prepared.state, ledger, &ends, true)
 }
 
 fn record(task: &Task<'_>, plan: &Plan) -> Record {

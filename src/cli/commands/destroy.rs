@@ -4,6 +4,7 @@ use crate::apply::{destroy, observe};
 use crate::cli::args::{Destroy, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::facts;
+use crate::cli::handover::hand_over;
 use crate::cli::target;
 use crate::cli::ui::Ui;
 use crate::plan::destroy::{Destruction, destruction};
@@ -20,6 +21,9 @@ pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
         return Ok(Exit::Ok);
     }
     let target = target::find(global)?;
+    if let Some(exit) = hand_over(ui, &target.state, &target.ledger, &|_| true, false)? {
+        return Ok(exit);
+    }
     let lock = target.state.lock("fleet destroy")?;
     let manager = target.manager()?;
     let mut ledger = target.state.ledger()?.unwrap_or(target.ledger);

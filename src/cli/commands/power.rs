@@ -7,11 +7,13 @@ use crate::apply::outcome::Outcome;
 use crate::apply::power::{self, Verb};
 use crate::cli::args::{Global, Power};
 use crate::cli::error::{CliError, Exit};
+use crate::cli::handover::hand_over;
 use crate::cli::target::{self, Target};
 use crate::cli::ui::Ui;
 use crate::cli::{agents, facts, load};
 use crate::ids::AgentName;
 use crate::plan::waves;
+use crate::units::ManagerKind;
 
 pub fn run(ui: &Ui, global: &Global, args: &Power, verb: Verb) -> Result<Exit, CliError> {
     let target = target::find(global)?;
@@ -25,6 +27,14 @@ pub fn run(ui: &Ui, global: &Global, args: &Power, verb: Verb) -> Result<Exit, C
     } else {
         agents::several(&target, &args.agents)?
     };
+    // What a stop by hand wants is noted before anybody ends, so it needs no help where there is none.
+    let local = target.ledger.manager == ManagerKind::Local;
+    if verb != Verb::Start
+        && !(verb == Verb::Stop && local)
+        && let Some(exit) = hand_over(ui, &target.state, &target.ledger, &|own| chosen.contains(own), false)?
+    {
+        return Ok(exit);
+    }
     let _lock = target.state.lock(&format!("fleet {}", verb.word()))?;
     let manager = target.manager()?;
     // Read again under the lock: an apply may have ended in between.
