@@ -322,7 +322,7 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__destroy)
-            opts="-y -f -h --yes --keep-logs --overwrite --file --fleet --help"
+            opts="-y -f -h --yes --all --keep-logs --overwrite --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -177,6 +177,7 @@ complete -c fleet -n "__fish_fleet_using_subcommand doctor" -s h -l help -d 'Pri
 complete -c fleet -n "__fish_fleet_using_subcommand destroy" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand destroy" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand destroy" -s y -l yes -d 'Agree without being asked'
+complete -c fleet -n "__fish_fleet_using_subcommand destroy" -l all -d 'Every fleet that is applied here, as before uninstalling'
 complete -c fleet -n "__fish_fleet_using_subcommand destroy" -l keep-logs -d 'Leave the agents\' logs'
 complete -c fleet -n "__fish_fleet_using_subcommand destroy" -l overwrite -d 'Remove fleet\'s files even where they were edited by hand'
 complete -c fleet -n "__fish_fleet_using_subcommand destroy" -s h -l help -d 'Print help'

@@ -2,6 +2,7 @@
 
 pub mod binaries;
 pub mod destroy;
+mod dropins;
 mod effects;
 pub mod execute;
 pub mod generation;

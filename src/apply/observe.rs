@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::ApplyError;
-use super::binaries;
 use super::state::{NoteKind, State};
-use crate::ids::{AgentName, Digest};
-use crate::plan::live::{Live, LiveFile, LiveUnit};
+use super::{binaries, dropins};
+use crate::ids::{AgentName, Digest, UnitName};
+use crate::plan::live::{DropIn, Live, LiveFile, LiveUnit};
 use crate::plan::{Desired, Ledger};
 use crate::render::{Artifact, unit};
 use crate::shim::client;
 use crate::system::proc;
-use crate::system::service::ServiceManager;
+use crate::system::service::{ManagerKind, ServiceManager};
 
 /// Largest file that is compared, in bytes; a larger one is not fleet's.
 const FILE_CAP: u64 = 8 << 20;
@@ -61,7 +61,8 @@ pub fn observe(
         if let Some(run) = state.run(&name) {
             if proc::is_alive(&run.shim) {
                 live.runs.insert(name.clone(), run);
-            } else {
+            } else if run.shim.boot_id == proc::boot_id() {
+                // The end of an earlier boot ended everybody, without any fault of theirs.
                 live.vanished.insert(name.clone());
             }
         }
@@ -83,7 +84,17 @@ pub fn observe(
         }
     }
     live.stopping = stopping(state, &live);
+    if manager.kind() == ManagerKind::Systemd {
+        live.drop_ins = drop_ins(state, artifacts, ledger);
+    }
     Ok(live)
+}
+
+fn drop_ins(state: &State, artifacts: &[Artifact], ledger: Option<&Ledger>) -> Vec<DropIn> {
+    let mut units = vec![UnitName::target(&state.fleet), UnitName::slice(&state.fleet)];
+    units.extend(agent_names(artifacts, ledger).iter().map(|name| UnitName::agent(&state.fleet, name)));
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    dropins::find(&state.paths.units, runtime.as_deref(), &units)
 }
 
 /// Which agents, of those that somebody left half-way, are still on their way out.
@@ -140,10 +151,10 @@ fn link_paths(state: &State, artifacts: &[Artifact], ledger: Option<&Ledger>) ->
         paths.extend(ledger.links.keys().cloned());
         paths.extend(ledger.agents.values().flat_map(|agent| agent.links.keys().cloned()));
     }
-    let target = crate::ids::UnitName::target(&state.fleet);
+    let target = UnitName::target(&state.fleet);
     paths.insert(state.paths.wants("default.target", &target));
     for name in agent_names(artifacts, ledger) {
-        let unit = crate::ids::UnitName::agent(&state.fleet, &name);
+        let unit = UnitName::agent(&state.fleet, &name);
         paths.insert(state.paths.wants(target.as_str(), &unit));
     }
     paths

@@ -160,6 +160,12 @@ fn at_rest(
         (Desired::Running, None) if unit == Some(ActiveState::Failed) => {
             (format!("it failed without a record; its shim's last words are in {}", words.display()), false)
         }
+        (Desired::Running, None)
+            if live.manifests.get(name).is_some_and(|manifest| !manifest.policy.autostart)
+                && !live.vanished.contains(name) =>
+        {
+            (format!("not started since the boot: autostart is off; `fleet start {name}` starts it"), true)
+        }
         (Desired::Running, None) => ("not running, and nobody stopped it: `fleet apply` starts it".to_owned(), false),
         (Desired::Running, Some(exit)) if exit.stop_requested => ("stopped (by hand)".to_owned(), true),
         (Desired::Running, Some(exit)) if exit.code == Some(0) => ("finished (exit 0)".to_owned(), true),

@@ -143,7 +143,16 @@ fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: b
     if live.vanished.contains(&agent.name) {
         return start("its process is gone without an exit record".to_owned());
     }
-    let Some(exit) = live.exits.get(&agent.name) else { return start("it does not run".to_owned()) };
+    let Some(exit) = live.exits.get(&agent.name) else {
+        // As a boot does: what it would not start, the next apply does not start either.
+        if !agent.policy.autostart {
+            let name = &agent.name;
+            return Verdict::note(format!(
+                "not started since the boot: autostart is off; `fleet start {name}` starts it"
+            ));
+        }
+        return start("it does not run".to_owned());
+    };
     if changed {
         return start(format!("changed since it ended ({})", ending(exit)));
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::ids::{AgentName, Digest};
+use crate::ids::{AgentName, Digest, UnitName};
 use crate::manifest::{ExitRecord, Manifest, RunRecord};
 use crate::units::ActiveState;
 
@@ -32,6 +32,8 @@ pub struct Live {
     pub unfinished: BTreeSet<AgentName>,
     /// Of those, the ones whose shim is still stopping.
     pub stopping: BTreeSet<AgentName>,
+    /// The user's own drop-ins for units of the fleet.
+    pub drop_ins: Vec<DropIn>,
     /// Names of the copies in `bin/` that differ from the running fleet's binaries.
     pub stale_binaries: Vec<String>,
 }
@@ -43,6 +45,15 @@ pub enum LiveFile {
     File { digest: Digest, marked: Option<String> },
     /// Something that fleet never writes: a link, a folder, a device.
     Other(String),
+}
+
+/// A file of the user's that changes units of the fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropIn {
+    pub path: PathBuf,
+    pub units: Vec<UnitName>,
+    /// Names of the directives in it.
+    pub sets: Vec<String>,
 }
 
 /// A unit's state.

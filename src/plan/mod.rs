@@ -235,7 +235,7 @@ pub fn plan(
     // Links matter at boot only, so they need no reload.
     let changed = files.iter().chain(agents.iter().flat_map(|agent| &agent.files)).any(FileChange::is_unit);
     let reload = changed || (ledger.reload_due && manager == ManagerKind::Systemd);
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = live.drop_ins.iter().map(drop_in_note).collect();
     for (name, host) in &fleet.elsewhere {
         notes.push(format!("{name} belongs to host {host} and is not applied here"));
     }
@@ -268,6 +268,17 @@ pub fn plan(
     let suspicions = rename::suspicions(&plan, live, fleet);
     plan.notes.splice(0..0, suspicions);
     plan
+}
+
+/// What the user changes beside the roster. fleet leaves it alone.
+fn drop_in_note(drop_in: &live::DropIn) -> String {
+    let units: Vec<&str> = drop_in.units.iter().map(UnitName::as_str).collect();
+    let who = match units.as_slice() {
+        [one] => (*one).to_owned(),
+        several => format!("{} units", several.len()),
+    };
+    let sets = if drop_in.sets.is_empty() { "nothing".to_owned() } else { drop_in.sets.join(", ") };
+    format!("your drop-in {} counts: it sets {sets} of {who}", drop_in.path.display())
 }
 
 /// The links that start the fleet at boot.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
+mod boot;
 mod counts;
 mod envfile;
 mod full_disk;

@@ -86,6 +86,20 @@ fn a_name_that_only_changed_is_suspected() {
     assert!(!self::plan(&machine, &other).notes.iter().any(|note| note.contains("was")));
 }
 
+/// What a boot leaves alone, an apply after it leaves alone too.
+#[test]
+fn without_autostart_a_boot_is_the_end() {
+    let roster = ROSTER.replace("role \"coder\";", "role \"coder\"; autostart #false;");
+    let mut machine = applied();
+    assert!(machine.apply(&machine.compile(&roster), usize::MAX));
+    machine.live.runs.clear();
+    let plan = plan(&machine, &roster);
+    assert!(plan.is_empty(), "{:?}", plan.agents);
+    assert!(plan.agents[0].note.as_ref().unwrap().contains("since the boot"));
+    let with = self::plan(&machine, ROSTER);
+    assert_eq!(with.agents[0].process, Process::Start);
+}
+
 #[test]
 fn only_the_failed_are_started_again() {
     for (code, signal, stopped, starts, words) in [

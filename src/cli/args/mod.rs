@@ -245,6 +245,9 @@ pub struct Destroy {
     /// Agree without being asked.
     #[arg(long, short = 'y')]
     pub yes: bool,
+    /// Every fleet that is applied here, as before uninstalling.
+    #[arg(long, conflicts_with_all = ["file", "fleet"])]
+    pub all: bool,
     /// Leave the agents' logs.
     #[arg(long)]
     pub keep_logs: bool,

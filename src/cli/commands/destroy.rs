@@ -1,6 +1,6 @@
 //! `fleet destroy`.
 
-use crate::apply::{destroy, observe};
+use crate::apply::{destroy, observe, state};
 use crate::cli::args::{Destroy, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::facts;
@@ -12,6 +12,9 @@ use crate::plan::files::ConflictKind;
 use crate::plan::show::{plural, tilde};
 
 pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
+    if args.all {
+        return all(ui, args);
+    }
     let home = facts::gather()?.home;
     if let Some(left) = target::without_ledger(global)? {
         let lock = left.lock("fleet destroy")?;
@@ -49,6 +52,28 @@ pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
         done.kept.iter().for_each(|path| ui.out(&format!("  {}", tilde(path, &home))));
     }
     Ok(Exit::Ok)
+}
+
+/// Every fleet of this user, one after the other. One that stays does not keep the others.
+fn all(ui: &Ui, args: &Destroy) -> Result<Exit, CliError> {
+    let fleets = state::applied(&facts::gather()?.state_base);
+    if fleets.is_empty() {
+        ui.out("No fleet is applied on this machine.");
+        return Ok(Exit::Ok);
+    }
+    let mut ends = Vec::new();
+    for fleet in &fleets {
+        let global = Global { file: None, fleet: Some(fleet.to_string()) };
+        match run(ui, &global, &Destroy { all: false, ..args.clone() }) {
+            Ok(exit) => ends.push(exit),
+            Err(error) => {
+                ui.error(&error);
+                ends.push(error.exit);
+            }
+        }
+    }
+    let first = ends[0];
+    Ok(if ends.iter().all(|end| *end == first) { first } else { Exit::Partial })
 }
 
 fn text(plan: &Destruction, state: &std::path::Path, home: &std::path::Path) -> String {

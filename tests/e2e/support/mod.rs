@@ -108,18 +108,27 @@ impl UserManager {
 
         let cgroups = Cgroups::make("", account.as_ref());
         let commands = Cgroups::make("-commands", None);
-        let log = fs::File::create(base.path().join("manager.log")).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(Account::setpriv(account.as_ref())).args(["--pdeathsig", "TERM", SYSTEMD, "--user"]);
-        command.env_clear().envs(&environment).current_dir(base.path());
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        enter(&mut command, cgroups.procs());
-        let manager = command.spawn().expect("setpriv is missing: install the package util-linux");
+        let manager = launch(base.path(), account.as_ref(), &environment, &cgroups);
         let own = Own { manager, cgroups, commands };
         let path = base.path().to_owned();
         let mut this = Self { who, base: path, environment, account, own: Some(own), _base: base };
         this.wait_until_running();
         this
+    }
+
+    /// Ends the manager as a shutdown does, empties the runtime folder as a boot does, and starts it again. What has no
+    /// manager of its own cannot be rebooted.
+    pub fn reboot(&mut self) {
+        let own = self.own.as_mut().expect("a login's own manager is not rebooted");
+        end(&mut own.manager);
+        let runtime = PathBuf::from(&self.environment[OsStr::new("XDG_RUNTIME_DIR")]);
+        for entry in fs::read_dir(&runtime).unwrap().flatten() {
+            let path = entry.path();
+            let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        }
+        user::make_inaccessible_nodes(self.account.as_ref());
+        own.manager = launch(&self.base, self.account.as_ref(), &self.environment, &own.cgroups);
+        self.wait_until_running();
     }
 
     /// The manager of the login that runs the tests.
@@ -242,20 +251,39 @@ pub fn forget(fleet: &FleetId) {
     }
 }
 
+fn launch(
+    base: &Path,
+    account: Option<&Account>,
+    environment: &BTreeMap<OsString, OsString>,
+    cgroups: &Cgroups,
+) -> Child {
+    let log = fs::OpenOptions::new().create(true).append(true).open(base.join("manager.log")).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(Account::setpriv(account)).args(["--pdeathsig", "TERM", SYSTEMD, "--user"]);
+    command.env_clear().envs(environment).current_dir(base);
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    enter(&mut command, cgroups.procs());
+    command.spawn().expect("setpriv is missing: install the package util-linux")
+}
+
+/// It stops its units and ends.
+fn end(manager: &mut Child) {
+    if let Some(process) = identify(manager.id())
+        && let Ok(Some(handle)) = Handle::open(&process)
+    {
+        let _ = handle.signal(Signal::SIGTERM);
+        if !handle.wait_until(Instant::now() + Duration::from_secs(15)).unwrap_or(false) {
+            let _ = handle.signal(Signal::SIGKILL);
+        }
+    }
+    let _ = manager.wait();
+}
+
 impl Drop for UserManager {
     fn drop(&mut self) {
         let Some(own) = &mut self.own else { return };
         own.commands.end();
-        if let Some(process) = identify(own.manager.id())
-            && let Ok(Some(handle)) = Handle::open(&process)
-        {
-            // It stops its units and ends.
-            let _ = handle.signal(Signal::SIGTERM);
-            if !handle.wait_until(Instant::now() + Duration::from_secs(15)).unwrap_or(false) {
-                let _ = handle.signal(Signal::SIGKILL);
-            }
-        }
-        let _ = own.manager.wait();
+        end(&mut own.manager);
         own.cgroups.end();
     }
 }
