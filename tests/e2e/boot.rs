@@ -1,6 +1,7 @@
 //! What a boot, a drop-in and an uninstall do.
 
 use std::fs;
+use std::io::Write as _;
 
 use crate::support::{As, LONG, output, wait_for};
 use crate::world::{Manager, World};
@@ -16,9 +17,9 @@ fn roster() -> String {
 #[test]
 fn a_boot_starts_what_ran_and_nothing_else() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!(
-            "not run: a person's own manager is not rebooted for a test; as root it runs as the ordinary user too"
-        );
+        let why =
+            "not run: a person's own manager is not rebooted for a test; as root it runs as the ordinary user too";
+        writeln!(std::io::stderr(), "{why}").unwrap();
         return;
     }
     for who in As::all() {
