@@ -14,6 +14,7 @@ pub fn host() -> HostFacts {
     HostFacts {
         home: PathBuf::from("/home/ada"),
         hostname: "forge".to_owned(),
+        data_base: PathBuf::from("/home/ada/.local/share/fleet"),
         state_base: PathBuf::from("/home/ada/.local/state/fleet"),
         runtime_base: Some(PathBuf::from("/run/user/1000/fleet")),
         unit_base: PathBuf::from("/home/ada/.config/systemd/user"),

@@ -77,6 +77,7 @@ impl Apply<'_> {
         if !plan.is_empty() {
             self.stop_removed(plan, report);
             self.leave_manager(plan, ledger, report)?;
+            self.worktrees(plan, ledger, report)?;
             self.write_files(plan, ledger, report)?;
             // Links that go do so before the reload: a loaded target would remember the name behind them.
             Self::links(plan, ledger, report, |change| matches!(change, LinkChange::Remove { .. }));

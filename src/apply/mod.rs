@@ -19,6 +19,7 @@ pub mod state;
 pub mod status;
 mod verify;
 mod words;
+pub mod worktrees;
 
 use std::fmt;
 

@@ -9,6 +9,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::manifest::SecretSource;
 use crate::resolve::{Agent, Fleet};
+use crate::system::git;
 use crate::system::process::{self, Invocation};
 use crate::system::service::ManagerKind;
 
@@ -154,8 +155,10 @@ fn find(name: &str, search: &[PathBuf], dir: &Path) -> Option<PathBuf> {
 }
 
 fn folder(agent: &Agent, diagnostics: &mut Diagnostics) {
-    let dir = agent.dir.display();
-    let problem = match std::fs::metadata(&agent.dir) {
+    // A worktree is made when it is needed; what it is made of has to be there.
+    let folder = agent.worktree.as_ref().map_or(&agent.dir, |worktree| &worktree.repository);
+    let dir = folder.display();
+    let problem = match std::fs::metadata(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some((
             format!("the working folder of agent `{}` does not exist: {dir}", who(agent)),
             format!("mkdir -p '{dir}', or correct `dir` or `workspace`"),
@@ -168,7 +171,16 @@ fn folder(agent: &Agent, diagnostics: &mut Diagnostics) {
             format!("the working folder of agent `{}` is not a folder: {dir}", who(agent)),
             "correct `dir` or `workspace`".to_owned(),
         )),
-        Ok(_) if access(&agent.dir, AccessFlags::R_OK | AccessFlags::X_OK).is_err() => Some((
+        Ok(_) if agent.worktree.is_some() && !git::is_top(folder) => Some((
+            format!(
+                "the worktree of agent `{}` needs a git repository, and {dir} is not the top folder of one",
+                who(agent)
+            ),
+            format!(
+                "`git init '{dir}'` and commit something; or correct `dir` or `workspace`; or take `worktree` out"
+            ),
+        )),
+        Ok(_) if access(folder, AccessFlags::R_OK | AccessFlags::X_OK).is_err() => Some((
             format!("the working folder of agent `{}` may not be entered: {dir}", who(agent)),
             format!("chmod u+rx '{dir}'"),
         )),
@@ -176,7 +188,7 @@ fn folder(agent: &Agent, diagnostics: &mut Diagnostics) {
     };
     if let Some((message, help)) = problem {
         diagnostics.report(Diagnostic::error(Code::NoFolder, message).at(agent.span, "works there").help(help));
-    } else if access(&agent.dir, AccessFlags::W_OK).is_err() {
+    } else if access(folder, AccessFlags::W_OK).is_err() {
         let message = format!("agent `{}` may not write to its working folder: {dir}", who(agent));
         let help = format!("chmod u+w '{dir}', or give the agent another `dir`");
         let writes = agent.may.contains("code");

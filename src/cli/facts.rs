@@ -14,12 +14,13 @@ pub fn gather() -> Result<HostFacts, CliError> {
             CliError::failed("there is no home folder: HOME is not set to an absolute path", "set HOME")
         })?;
     let state = folder("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state"));
+    let data = folder("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
     let config = folder("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
     // A login over ssh or through su may lack the variable although the folder is there (systemd issue 34849).
     let runtime = folder("XDG_RUNTIME_DIR")
         .or_else(|| Some(PathBuf::from(format!("/run/user/{}", nix::unistd::getuid()))))
         .filter(|path| path.is_dir());
-    let known = [Some(&home), Some(&state), Some(&config), runtime.as_ref()];
+    let known = [Some(&home), Some(&state), Some(&data), Some(&config), runtime.as_ref()];
     if let Some(odd) = known.into_iter().flatten().find(|path| path.to_str().is_none()) {
         let message = format!("the path {} is not UTF-8 text, which fleet's files are written in", odd.display());
         return Err(CliError::failed(message, "set HOME or the XDG folders to paths that are"));
@@ -27,6 +28,7 @@ pub fn gather() -> Result<HostFacts, CliError> {
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     Ok(HostFacts {
         state_base: state.join("fleet"),
+        data_base: data.join("fleet"),
         runtime_base: runtime.map(|path| path.join("fleet")),
         unit_base: config.join("systemd/user"),
         home,

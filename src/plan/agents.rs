@@ -1,10 +1,10 @@
 //! One agent: its files, its fields, and what has to happen to its process.
 
 use super::fields::{self, Class, FieldChange};
-use super::files::{self, Conflict};
+use super::files::{self, Conflict, ConflictKind};
 use super::ledger::{Desired, Ledger, LedgerAgent};
 use super::live::Live;
-use super::{Action, AgentPlan, Process, link_to, rename};
+use super::{Action, AgentPlan, Process, link_to, rename, worktree};
 use crate::ids::{AgentName, UnitName};
 use crate::manifest::{ExitRecord, Manifest, RestartWhen};
 use crate::render::{Artifact, FileKind};
@@ -71,7 +71,12 @@ pub(super) fn plan(
     } else {
         reason
     };
-    let changes = process != Process::Keep || !files.is_empty() || !links.is_empty();
+    let worktree = worktree::plan(agent, known, live);
+    if let Some(path) = worktree.foreign {
+        conflicts.push(Conflict { path, kind: ConflictKind::Foreign });
+    }
+    let note = note.or(worktree.note);
+    let changes = process != Process::Keep || !files.is_empty() || !links.is_empty() || worktree.change.is_some();
     let action = match (known, changes) {
         (None, _) => Action::Add,
         (Some(_), true) => Action::Change,
@@ -93,6 +98,7 @@ pub(super) fn plan(
         pending,
         desired,
         note,
+        worktree: worktree.change,
         is_new: known.is_none(),
         was: None,
         heir: None,
@@ -228,7 +234,10 @@ pub(super) fn removal(
         place: None,
         action: Action::Remove,
         process: if running { Process::Stop } else { Process::Keep },
-        reason: "no longer in the roster; its log stays".to_owned(),
+        reason: match worktree::kept(entry) {
+            Some(path) => format!("no longer in the roster; its log and {} stay", path.display()),
+            None => "no longer in the roster; its log stays".to_owned(),
+        },
         fields: Vec::new(),
         files,
         links: files::link_changes(&[], &entry.links, live, conflicts),
@@ -236,6 +245,7 @@ pub(super) fn removal(
         pending: false,
         desired: entry.desired,
         note: None,
+        worktree: None,
         is_new: false,
         was: None,
         heir: None,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::files::{FileChange, LinkChange};
+use super::worktree::LedgerWorktree;
 use super::{Action, Plan};
 use crate::ids::{AgentName, Digest, FleetId, UnitName};
 use crate::render::{Artifact, Owner};
@@ -46,6 +47,8 @@ pub struct LedgerAgent {
     pub socket: PathBuf,
     pub files: BTreeMap<PathBuf, Digest>,
     pub links: BTreeMap<PathBuf, PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<LedgerWorktree>,
 }
 
 /// What an agent shall be.
@@ -104,6 +107,7 @@ impl Ledger {
                 socket: agent.socket.clone(),
                 files: BTreeMap::new(),
                 links: BTreeMap::new(),
+                worktree: None,
             });
         }
         for agent in &plan.agents {
@@ -116,6 +120,9 @@ impl Ledger {
             }
             for change in &agent.links {
                 own_link(&mut entry.links, change);
+            }
+            if let Some(change) = &agent.worktree {
+                entry.worktree = Some(change.entry(false));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::worktree::LiveWorktree;
 use crate::ids::{AgentName, Digest, UnitName};
 use crate::manifest::{ExitRecord, Manifest, RunRecord};
 use crate::units::ActiveState;
@@ -32,6 +33,8 @@ pub struct Live {
     pub unfinished: BTreeSet<AgentName>,
     /// Of those, the ones whose shim is still stopping.
     pub stopping: BTreeSet<AgentName>,
+    /// What stands where worktrees are or shall be; absent paths are not in it.
+    pub worktrees: BTreeMap<PathBuf, LiveWorktree>,
     /// The user's own drop-ins for units of the fleet.
     pub drop_ins: Vec<DropIn>,
     /// Names of the copies in `bin/` that differ from the running fleet's binaries.

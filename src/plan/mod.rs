@@ -15,6 +15,7 @@ mod select;
 pub mod show;
 pub mod waves;
 pub mod why;
+pub mod worktree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub use fields::FieldChange;
 pub use files::{Conflict, FileChange, LinkChange};
 pub use ledger::{Desired, Ledger};
 pub use live::Live;
+pub use worktree::WorktreeChange;
 
 use crate::ids::{AgentName, FleetId, UnitName};
 use crate::manifest::FORMAT;
@@ -85,6 +87,8 @@ pub struct AgentPlan {
     pub desired: Desired,
     /// Said beside it, without being a change.
     pub note: Option<String>,
+    /// The worktree that is made for it.
+    pub worktree: Option<WorktreeChange>,
     /// Not in the ledger yet.
     pub is_new: bool,
     /// The applied agent whose log and folder it takes over.

@@ -2,7 +2,7 @@
 
 use super::ledger::{Desired, Ledger};
 use super::live::Live;
-use super::{Action, AgentPlan, Plan, Process};
+use super::{Action, AgentPlan, Plan, Process, worktree};
 use crate::ids::AgentName;
 use crate::resolve::{Agent, Fleet};
 
@@ -35,6 +35,7 @@ pub(super) fn join(fleet: &Fleet, ledger: &Ledger, live: &Live, agents: &mut [Ag
                     };
                 }
                 half.is_new = true;
+                worktree::inherit(&mut half.worktree, ledger.agents.get(old), live);
             }
         }
     }

@@ -29,6 +29,7 @@ impl Plan {
             agent.fields.clear();
             agent.files.clear();
             agent.links.clear();
+            agent.worktree = None;
             agent.pending = false;
             agent.note = None;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Context, Inputs, builtin};
+use super::{Context, Inputs, Worktree, builtin};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Sources, suggest};
 use crate::ids::{AgentName, RuntimeName};
 use crate::roster::decode::runtime_file::{self, RuntimeFile};
@@ -17,6 +17,7 @@ pub(super) struct Launch {
     pub argv: Vec<String>,
     pub prompt_argv: Vec<String>,
     pub dir: PathBuf,
+    pub worktree: Option<Worktree>,
     pub files: BTreeMap<String, String>,
     pub expand: Expand,
 }
@@ -107,7 +108,9 @@ pub(super) fn launch(
     diagnostics: &mut Diagnostics,
 ) -> Option<Launch> {
     let folder = context.paths.agent(name);
-    let dir = folder_of(context, part, diagnostics);
+    let folder_named = folder_of(context, part, diagnostics);
+    let worktree = worktree(context, name, part, &folder_named);
+    let dir = worktree.as_ref().map_or(folder_named, |worktree| worktree.path.clone());
     let mut values = vec![
         ("role-file", show(&folder.join("role.md"))),
         ("role-text", role_text.unwrap_or_default().to_owned()),
@@ -150,6 +153,7 @@ pub(super) fn launch(
         argv,
         prompt_argv: file.prompt.iter().map(|word| expand.fill(word)).collect(),
         dir,
+        worktree,
         files: files.collect(),
         expand,
     })
@@ -174,6 +178,22 @@ fn check_literal(
 fn json_text(value: &str) -> String {
     let quoted = serde_json::Value::from(value).to_string();
     quoted[1..quoted.len() - 1].to_owned()
+}
+
+/// The worktree of an agent whose working folder would be `repository`.
+fn worktree(context: &Context<'_>, name: &AgentName, part: &SettingsPart, repository: &Path) -> Option<Worktree> {
+    let written = part.worktree.as_ref()?;
+    let readonly = written.readonly.as_ref().is_some_and(|flag| flag.value);
+    let named = written.branch.as_ref().map(|branch| branch.value.clone());
+    let fleet = context.roster.id.as_ref().map_or("fleet", |id| id.value.as_str());
+    let own = || format!("fleet/{fleet}/{name}");
+    Some(Worktree {
+        path: context.paths.worktrees.join(name.as_str()),
+        repository: repository.to_path_buf(),
+        // What is only read needs no branch of its own, and git checks a branch out in one place only.
+        branch: if readonly { None } else { Some(named.clone().unwrap_or_else(own)) },
+        base: if readonly { named.or_else(|| context.roster.base.clone()) } else { context.roster.base.clone() },
+    })
 }
 
 fn show(path: &Path) -> String {

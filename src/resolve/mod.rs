@@ -14,7 +14,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-pub use model::{Agent, Fleet, HostFacts, Paths, place};
+pub use model::{Agent, Fleet, HostFacts, Paths, Worktree, place};
 pub use view::Window;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Sources, suggest};
@@ -135,7 +135,8 @@ struct Context<'a> {
 impl<'a> Context<'a> {
     /// Enough for roles and settings; runtimes are not looked at.
     fn without_runtimes(roster: &'a Roster, inputs: &'a Inputs, facts: &'a HostFacts, sources: &'a Sources) -> Self {
-        let paths = Paths { state: PathBuf::new(), runtime: PathBuf::new(), units: PathBuf::new() };
+        let nowhere = PathBuf::new;
+        let paths = Paths { state: nowhere(), runtime: nowhere(), units: nowhere(), worktrees: nowhere() };
         let (runtimes, secret_variables) = (BTreeMap::new(), BTreeSet::new());
         let roles = roles::by_name(roster);
         Self { roster, inputs, facts, sources, paths, runtimes, roles, secret_variables }
@@ -256,9 +257,6 @@ fn declared(roster: &Roster, inputs: &Inputs, sources: &Sources) -> Vec<String> 
     if roster.supervise == Some(true) {
         declared.push("supervise=#true".to_owned());
     }
-    if roster.base.is_some() {
-        declared.push("workspace base=".to_owned());
-    }
     declared.extend(said.into_iter().map(|(what, span, count)| {
         let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
         format!("{what} ({}{more})", sources.place(span))
@@ -338,6 +336,7 @@ fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostic
             argv: launch.argv,
             prompt_argv: launch.prompt_argv,
             dir: launch.dir,
+            worktree: launch.worktree,
             env: environment.env,
             search: environment.search,
             secrets: environment.secrets,

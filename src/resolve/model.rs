@@ -16,6 +16,8 @@ pub struct HostFacts {
     pub hostname: String,
     /// `$XDG_STATE_HOME/fleet`.
     pub state_base: PathBuf,
+    /// `$XDG_DATA_HOME/fleet`.
+    pub data_base: PathBuf,
     /// `$XDG_RUNTIME_DIR/fleet`, where there is a runtime folder.
     pub runtime_base: Option<PathBuf>,
     /// `$XDG_CONFIG_HOME/systemd/user`.
@@ -33,6 +35,8 @@ pub struct Paths {
     pub runtime: PathBuf,
     /// The folder of the unit files.
     pub units: PathBuf,
+    /// The folder of the worktrees.
+    pub worktrees: PathBuf,
 }
 
 impl Paths {
@@ -44,7 +48,8 @@ impl Paths {
             Some(base) => base.join(id.as_str()),
             None => state.join("run"),
         };
-        Self { state, runtime, units: facts.unit_base.clone() }
+        let worktrees = facts.data_base.join(id.as_str()).join("worktrees");
+        Self { state, runtime, units: facts.unit_base.clone(), worktrees }
     }
 
     /// Everything of one agent.
@@ -127,6 +132,8 @@ pub struct Agent {
     pub argv: Vec<String>,
     pub prompt_argv: Vec<String>,
     pub dir: PathBuf,
+    /// The git worktree that `dir` is.
+    pub worktree: Option<Worktree>,
     /// Variables of the env file.
     pub env: BTreeMap<String, String>,
     /// The folders of `PATH`, in order: where `argv[0]` is looked up.
@@ -141,6 +148,18 @@ pub struct Agent {
     pub policy: Policy,
     /// Where the roster says that the agent must not run without its sandbox.
     pub requires_sandbox: Option<Span>,
+}
+
+/// A git worktree of one agent.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Worktree {
+    pub path: PathBuf,
+    /// The top folder of the repository it belongs to.
+    pub repository: PathBuf,
+    /// The branch that is checked out in it; `None` for one that is only read.
+    pub branch: Option<String>,
+    /// The branch it starts from; `None`: what the repository has checked out.
+    pub base: Option<String>,
 }
 
 impl Agent {

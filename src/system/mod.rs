@@ -1,6 +1,7 @@
 //! Adapters to the machine, without policy.
 
 pub mod fs;
+pub mod git;
 pub mod lock;
 pub mod proc;
 pub mod process;

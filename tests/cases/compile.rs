@@ -17,6 +17,7 @@ pub fn host() -> HostFacts {
         home: PathBuf::from("/home/ada"),
         hostname: "forge".to_owned(),
         state_base: PathBuf::from("/home/ada/.local/state/fleet"),
+        data_base: PathBuf::from("/home/ada/.local/share/fleet"),
         runtime_base: Some(PathBuf::from("/run/user/1000/fleet")),
         unit_base: PathBuf::from("/home/ada/.config/systemd/user"),
         memory: Some(16 << 30),

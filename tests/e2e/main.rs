@@ -18,4 +18,5 @@ mod shims;
 mod support;
 #[path = "../system/wait.rs"]
 mod wait;
+mod worktrees;
 mod world;

@@ -10,6 +10,7 @@ use crate::cli::ui::Ui;
 use crate::plan::destroy::{Destruction, destruction};
 use crate::plan::files::ConflictKind;
 use crate::plan::show::{plural, tilde};
+use crate::plan::worktree;
 
 pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
     if args.all {
@@ -47,6 +48,13 @@ pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
     drop(lock);
     destroy::remove_folder(&target.state);
     ui.out(&format!("Fleet {} is gone: {} stopped.", plan.fleet, plural(done.stopped.len(), "agent", "agents")));
+    let worktrees: Vec<_> = ledger.agents.values().filter_map(worktree::kept).filter(|path| path.is_dir()).collect();
+    if !worktrees.is_empty() {
+        ui.out("Left, because they may hold work: the worktrees (`git worktree remove` takes one away)");
+        for path in worktrees {
+            ui.out(&format!("  {}", tilde(path, &home)));
+        }
+    }
     if !done.kept.is_empty() {
         ui.out("Left, because fleet did not write it or was told to keep it:");
         done.kept.iter().for_each(|path| ui.out(&format!("  {}", tilde(path, &home))));

@@ -6,6 +6,7 @@ use crate::apply::managers::{self, Chosen};
 use crate::apply::observe;
 use crate::apply::preflight;
 use crate::apply::state::State;
+use crate::apply::worktrees;
 use crate::cli::args::{Global, Select, Shared};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
@@ -60,6 +61,7 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
     let state = State::new(fleet.id.clone(), fleet.paths.clone());
     let ledger = state.ledger()?;
     check_pin(&fleet, ledger.as_ref(), shared)?;
+    check_place(&fleet, &facts)?;
     let chosen = managers::choose(shared.manager.map(Into::into), ledger.as_ref(), &state)?;
     let kind = chosen.manager.kind();
     let old = match &ledger {
@@ -74,7 +76,8 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
     }
     let artifacts = render::render(&fleet, Target { systemd: chosen.systemd });
     let running = old.as_ref().unwrap_or(&chosen);
-    let live = observe::observe(&state, &artifacts, ledger.as_ref(), running.manager.as_ref())?;
+    let mut live = observe::observe(&state, &artifacts, ledger.as_ref(), running.manager.as_ref())?;
+    live.worktrees = worktrees::observe(&fleet, ledger.as_ref());
     let mut plan = plan::plan(&fleet, &artifacts, &live, ledger.as_ref(), kind);
     if !wanted.select.only.is_empty() || !wanted.select.exclude.is_empty() {
         if plan.moves_from.is_some() {
@@ -134,6 +137,15 @@ fn check_pin(fleet: &Fleet, ledger: Option<&Ledger>, shared: &Shared) -> Result<
         "the applied roster is gone; if this is the same fleet, add --move-roster"
     };
     Err(CliError::new(Exit::Refused, message, help))
+}
+
+/// A branch in which an agent works must not become the roster by which it is governed.
+fn check_place(fleet: &Fleet, facts: &HostFacts) -> Result<(), CliError> {
+    if !fleet.roster.starts_with(&facts.data_base) {
+        return Ok(());
+    }
+    let message = format!("{} stands in a worktree that fleet made for an agent", fleet.roster.display());
+    Err(CliError::refused(message, "a fleet is applied from a roster that its agents do not work in"))
 }
 
 /// What this systemd is too old for.

@@ -20,7 +20,7 @@ impl Plan {
                 "format": PLAN_FORMAT, "type": "agent", "agent": agent.name, "action": action_word(agent.action),
                 "effect": agent.process.word(), "reason": agent.reason, "place": agent.place, "fields": agent.fields,
                 "paths": paths(&agent.files, &agent.links), "interrupts": self.interrupts(agent),
-                "was": agent.was, "now_called": agent.heir,
+                "worktree": agent.worktree, "was": agent.was, "now_called": agent.heir,
             })));
         }
         for conflict in &self.conflicts {

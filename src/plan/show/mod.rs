@@ -218,6 +218,8 @@ fn agent_text(agent: &AgentPlan, width: usize, later: bool, home: &Path, paint: 
     for field in &agent.fields {
         let _ = writeln!(out, "    {}", field_text(field));
     }
+    let worktree = agent.worktree.iter().map(|change| format!("make   {}", change.text(&|path| tilde(path, home))));
+    push_dim(out, &worktree.collect::<Vec<_>>(), paint);
     push_dim(out, &path_lines(&agent.files, &agent.links, home), paint);
 }
 

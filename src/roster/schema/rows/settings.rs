@@ -51,7 +51,7 @@ pub(super) const ROWS: &[NodeSpec] = &[
             prop("branch", Kind::Branch, "default \"fleet/FLEET/AGENT\""),
         ],
         effect: Effect::Replace,
-        ..declared("worktree", Scope::Setting, "A git worktree of its own.")
+        ..node("worktree", Scope::Setting, "A git worktree of its own, of the repository whose top folder `dir` is.")
     },
     NodeSpec {
         arguments: &[may("TEXT", Kind::Text)],
