@@ -194,7 +194,7 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__apply)
-            opts="-y -f -h --manager --move-roster --json --only --exclude --yes --overwrite --allow-mass-remove --restart --wait --file --fleet --help"
+            opts="-y -f -h --manager --move-roster --json --only --exclude --yes --overwrite --allow-mass-remove --restart --fresh --wait --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -374,7 +374,7 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__down)
-            opts="-f -h --all --json --file --fleet --help"
+            opts="-f -h --fresh --all --json --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -742,7 +742,7 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__restart)
-            opts="-f -h --all --json --file --fleet --help"
+            opts="-f -h --fresh --all --json --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -768,7 +768,7 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__rollback)
-            opts="-y -f -h --yes --overwrite --allow-mass-remove --restart --wait --json --file --fleet --help"
+            opts="-y -f -h --yes --overwrite --allow-mass-remove --restart --fresh --wait --json --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -898,7 +898,7 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__start)
-            opts="-f -h --all --json --file --fleet --help"
+            opts="-f -h --fresh --all --json --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -950,7 +950,7 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__stop)
-            opts="-f -h --all --json --file --fleet --help"
+            opts="-f -h --fresh --all --json --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

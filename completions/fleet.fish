@@ -59,6 +59,7 @@ complete -c fleet -n "__fish_fleet_needs_command" -f -a "help" -d 'Explain a com
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "explain" -d 'Explain a code of a diagnostic, or a node of the roster language'
 complete -c fleet -n "__fish_fleet_using_subcommand down" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand down" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand down" -l fresh -d 'Begin a new conversation instead of going on with the old one'
 complete -c fleet -n "__fish_fleet_using_subcommand down" -l all -d 'Every agent of the fleet'
 complete -c fleet -n "__fish_fleet_using_subcommand down" -l json -d 'Print JSON'
 complete -c fleet -n "__fish_fleet_using_subcommand down" -s h -l help -d 'Print help'
@@ -119,6 +120,7 @@ complete -c fleet -n "__fish_fleet_using_subcommand apply" -l json -d 'Print JSO
 complete -c fleet -n "__fish_fleet_using_subcommand apply" -s y -l yes -d 'Agree to what the plan interrupts or removes'
 complete -c fleet -n "__fish_fleet_using_subcommand apply" -l overwrite -d 'Replace files of fleet\'s that were edited by hand'
 complete -c fleet -n "__fish_fleet_using_subcommand apply" -l allow-mass-remove -d 'Agree to the removal of more than half of the agents'
+complete -c fleet -n "__fish_fleet_using_subcommand apply" -l fresh -d 'Whoever is started begins a new conversation instead of going on with the old one'
 complete -c fleet -n "__fish_fleet_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l restart -d 'When to restart running agents whose settings changed' -r -f -a "idle\t'As soon as the agent is idle; what is not idle in time stays pending'
 now\t'At once'
@@ -129,6 +131,7 @@ complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l fleet -d 'An ap
 complete -c fleet -n "__fish_fleet_using_subcommand rollback" -s y -l yes -d 'Agree to what the plan interrupts or removes'
 complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l overwrite -d 'Replace files of fleet\'s that were edited by hand'
 complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l allow-mass-remove -d 'Agree to the removal of more than half of the agents'
+complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l fresh -d 'Whoever is started begins a new conversation instead of going on with the old one'
 complete -c fleet -n "__fish_fleet_using_subcommand rollback" -l json -d 'Print JSON, one object a line'
 complete -c fleet -n "__fish_fleet_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fleet -n "__fish_fleet_using_subcommand history" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
@@ -157,16 +160,19 @@ complete -c fleet -n "__fish_fleet_using_subcommand send" -l json -d 'Print JSON
 complete -c fleet -n "__fish_fleet_using_subcommand send" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand start" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand start" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand start" -l fresh -d 'Begin a new conversation instead of going on with the old one'
 complete -c fleet -n "__fish_fleet_using_subcommand start" -l all -d 'Every agent of the fleet'
 complete -c fleet -n "__fish_fleet_using_subcommand start" -l json -d 'Print JSON'
 complete -c fleet -n "__fish_fleet_using_subcommand start" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand stop" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand stop" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand stop" -l fresh -d 'Begin a new conversation instead of going on with the old one'
 complete -c fleet -n "__fish_fleet_using_subcommand stop" -l all -d 'Every agent of the fleet'
 complete -c fleet -n "__fish_fleet_using_subcommand stop" -l json -d 'Print JSON'
 complete -c fleet -n "__fish_fleet_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand restart" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand restart" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand restart" -l fresh -d 'Begin a new conversation instead of going on with the old one'
 complete -c fleet -n "__fish_fleet_using_subcommand restart" -l all -d 'Every agent of the fleet'
 complete -c fleet -n "__fish_fleet_using_subcommand restart" -l json -d 'Print JSON'
 complete -c fleet -n "__fish_fleet_using_subcommand restart" -s h -l help -d 'Print help'

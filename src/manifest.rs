@@ -150,6 +150,36 @@ pub struct Policy {
     /// Shared, because they are the runtime's: agents of a fleet differ in them only where their runtimes do.
     pub patterns: Arc<[Pattern]>,
     pub delivery: Delivery,
+    /// How a restart goes on with the conversation. `None`: it begins a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Resume>,
+}
+
+/// Arguments that name a conversation; `{session}` in them is its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// For a fresh start.
+    pub session: Vec<String>,
+    /// To go on.
+    pub resume: Vec<String>,
+}
+
+/// `agents/<name>/conversation.json`, written by the shim: what a restart can go on with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationRecord {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// A UUID.
+    pub id: String,
+    /// What the fresh start was given.
+    pub words: Vec<String>,
+    pub runtime: String,
+    /// The working folder, by which CLIs keep their conversations.
+    pub dir: PathBuf,
+    /// Something was said in it. What nobody spoke in, most CLIs do not keep.
+    pub begun: bool,
+    /// The present run goes on with it.
+    pub resumed: bool,
 }
 
 /// When a dead agent is started again.

@@ -14,8 +14,17 @@ use crate::system::fs;
 use crate::system::service::ManagerKind;
 
 /// Files of an agent's folder that the shim, the runtime and fleet write while it lives.
-pub(super) const RECORDS: &[&str] =
-    &["run.json", "exit.json", "last-screen", "heartbeat", "lock", "lock.json", "shim.lock", "shim.err"];
+pub(super) const RECORDS: &[&str] = &[
+    "run.json",
+    "exit.json",
+    "conversation.json",
+    "last-screen",
+    "heartbeat",
+    "lock",
+    "lock.json",
+    "shim.lock",
+    "shim.err",
+];
 
 /// What a destroy did.
 #[derive(Debug, Clone, Default)]

@@ -30,6 +30,8 @@ pub enum RestartMode {
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     pub restart: RestartMode,
+    /// Whoever is started begins a new conversation.
+    pub fresh: bool,
     /// Longest wait for an idle agent.
     pub wait: Duration,
 }

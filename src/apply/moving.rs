@@ -7,6 +7,7 @@ use super::outcome::Report;
 use super::state::NoteKind;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::{Ledger, Plan, Process};
+use crate::shim::CONVERSATION;
 use crate::system::fs::FsError;
 use crate::system::service::ManagerKind;
 use std::path::Path;
@@ -77,7 +78,8 @@ pub(super) fn take_over(old: &Path, new: &Path) -> Result<(), ApplyError> {
         let name = entry.file_name();
         let rendered = ["manifest.json", "env", "role.md", "script.json", "files"];
         let word = name.to_string_lossy();
-        if rendered.contains(&word.as_ref()) || super::destroy::RECORDS.contains(&word.as_ref()) {
+        let record = super::destroy::RECORDS.contains(&word.as_ref()) && word != CONVERSATION;
+        if rendered.contains(&word.as_ref()) || record {
             continue;
         }
         let to = new.join(&name);

@@ -74,6 +74,9 @@ pub fn observe(
         if let Some(exit) = state.exit(&name).filter(|exit| since_boot(&exit.ended)) {
             live.exits.insert(name.clone(), exit);
         }
+        if let Some(talk) = state.conversation(&name) {
+            live.conversations.insert(name.clone(), (talk.runtime, talk.dir));
+        }
         if let Some(manifest) = state.manifest(&name) {
             live.manifests.insert(name.clone(), manifest);
         }

@@ -51,6 +51,7 @@ pub fn run(
     ledger: &mut Ledger,
     waves: &[Vec<AgentName>],
     verb: Verb,
+    fresh: bool,
 ) -> Result<Report, ApplyError> {
     if verb != Verb::Stop && !state.paths.bin().join("fleet-shim").is_file() {
         // Before anything is stopped that could not be started again.
@@ -69,7 +70,7 @@ pub fn run(
             match verb {
                 Verb::Stop => drop(fs::remove_file_if_present(&state.pending_path(name))?),
                 Verb::Start | Verb::Restart => {
-                    state.note_pending(name, NoteKind::Unfinished, "it is being started")?;
+                    state.note_fresh(name, NoteKind::Unfinished, "it is being started", fresh)?;
                 }
             }
             want(state, chosen, ledger, name, verb)?;
@@ -147,6 +148,12 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
         names.retain(|name| !up(name));
     }
     if verb != Verb::Stop && !names.is_empty() {
+        for name in names.iter().filter(|name| state.wants_fresh(name)) {
+            if let Err(error) = state.forget_conversation(name) {
+                report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() });
+            }
+        }
+        names.retain(|name| !report.has_failed(name));
         let units: Vec<_> = names.iter().map(unit).collect();
         let words: Vec<_> = names.iter().map(|name| Words::listen(state, name)).collect();
         let mut results = chosen.manager.start_many(&units, START_TIMEOUT);

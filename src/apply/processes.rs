@@ -58,7 +58,7 @@ impl Apply<'_> {
                 }
             });
             for (name, why) in later {
-                match self.state.note_pending(name, NoteKind::Restart, &why) {
+                match self.state.note_fresh(name, NoteKind::Restart, &why, self.options.fresh) {
                     Ok(()) => report.put(name, Outcome::Pending(why)),
                     Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
                 }
@@ -92,7 +92,10 @@ impl Apply<'_> {
         let mut locks = Vec::new();
         let mut held: Vec<&AgentName> = Vec::new();
         for name in wave {
-            let noted = self.state.note_pending(name, NoteKind::Unfinished, "it is being started");
+            let noted = {
+                let fresh = self.options.fresh || self.state.wants_fresh(name);
+                self.state.note_fresh(name, NoteKind::Unfinished, "it is being started", fresh)
+            };
             match noted.and_then(|()| self.state.lock_agent(name, "fleet apply")) {
                 Ok(lock) => {
                     locks.push(lock);
@@ -103,6 +106,13 @@ impl Apply<'_> {
         }
         if restart {
             self.stop(&held, report);
+        }
+        for name in &held {
+            if (self.options.fresh || self.state.wants_fresh(name))
+                && let Err(error) = self.state.forget_conversation(name)
+            {
+                report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() });
+            }
         }
         held.retain(|name| !report.has_failed(name));
         if held.is_empty() {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::ApplyError;
 use crate::ids::{AgentName, FleetId};
-use crate::manifest::{ExitRecord, Manifest, RunRecord};
+use crate::manifest::{ConversationRecord, ExitRecord, Manifest, RunRecord};
 use crate::plan::Ledger;
 use crate::resolve::Paths;
+use crate::shim::CONVERSATION;
 use crate::system::fs;
 use crate::system::lock::{self, Attempt, Lock};
 
@@ -110,6 +111,21 @@ impl State {
         self.record(agent, "exit.json")
     }
 
+    /// The conversation that a restart can go on with.
+    #[must_use]
+    pub fn conversation(&self, agent: &AgentName) -> Option<ConversationRecord> {
+        self.record(agent, CONVERSATION).filter(|record: &ConversationRecord| record.begun)
+    }
+
+    /// Makes the next start a fresh one.
+    ///
+    /// # Errors
+    /// When the record cannot be removed.
+    pub fn forget_conversation(&self, agent: &AgentName) -> Result<(), ApplyError> {
+        fs::remove_file_if_present(&self.paths.agent(agent).join(CONVERSATION))?;
+        Ok(())
+    }
+
     /// The manifest on disk.
     #[must_use]
     pub fn manifest(&self, agent: &AgentName) -> Option<Manifest> {
@@ -162,11 +178,27 @@ impl State {
     /// # Errors
     /// When it cannot be written.
     pub fn note_pending(&self, agent: &AgentName, kind: NoteKind, why: &str) -> Result<(), ApplyError> {
+        self.note_fresh(agent, kind, why, self.wants_fresh(agent))
+    }
+
+    /// The same, with whether the start that is left shall begin a new conversation.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_fresh(&self, agent: &AgentName, kind: NoteKind, why: &str, fresh: bool) -> Result<(), ApplyError> {
         let path = self.pending_path(agent);
-        let text =
-            serde_json::json!({ "format": crate::manifest::FORMAT, "agent": agent, "kind": kind, "reason": why });
+        let text = serde_json::json!({
+            "format": crate::manifest::FORMAT, "agent": agent, "kind": kind, "reason": why, "fresh": fresh,
+        });
         fs::ensure_private_dir(&self.paths.state.join("pending"))?;
         Ok(fs::write_atomic(&path, format!("{text}\n").as_bytes(), 0o600)?)
+    }
+
+    /// Whether the start that an earlier command left shall begin a new conversation.
+    #[must_use]
+    pub fn wants_fresh(&self, agent: &AgentName) -> bool {
+        let bytes = fs::read_optional(&self.pending_path(agent), RECORD_CAP).ok().flatten().unwrap_or_default();
+        serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|note| note["fresh"] == true)
     }
 
     /// What an earlier command left to be done for the agent.
@@ -192,7 +224,7 @@ impl State {
     /// # Errors
     /// When one cannot be removed.
     pub fn forget_runs(&self, agent: &AgentName) -> Result<(), ApplyError> {
-        for name in ["exit.json", "last-screen"] {
+        for name in ["exit.json", "last-screen", CONVERSATION] {
             fs::remove_file_if_present(&self.paths.agent(agent).join(name))?;
         }
         fs::remove_file_if_present(&self.pending_path(agent))?;

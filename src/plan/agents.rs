@@ -53,7 +53,8 @@ pub(super) fn plan(
                 "a restart is pending: `fleet apply` tries again when it is idle, `--restart=now` does not wait",
             )
         } else if restarts && desired == Desired::Running {
-            Verdict::act(Process::Restart, "it runs with other settings; a restart loses the conversation")
+            let what = what_becomes_of_it(live.conversations.get(&agent.name), new.as_ref());
+            Verdict::act(Process::Restart, format!("it runs with other settings; a restart {what}"))
         } else if files.iter().any(|change| !change.is_unit()) {
             Verdict::act(Process::Live, "applied without touching the process")
         } else if !files.is_empty() || !links.is_empty() {
@@ -173,6 +174,21 @@ fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: b
     }
 }
 
+/// What a restart does to the conversation of an agent.
+pub(super) fn what_becomes_of_it(
+    talk: Option<&(String, std::path::PathBuf)>,
+    new: Option<&Manifest>,
+) -> &'static str {
+    let resumes = |new: &Manifest| {
+        new.policy.resume.is_some()
+            && talk.is_some_and(|(runtime, dir)| *runtime == new.launch.runtime && *dir == new.launch.dir)
+    };
+    if new.is_some_and(resumes) { RESUMES } else { "loses the conversation" }
+}
+
+/// As it stands in reasons, where `--fresh` is no part of the plan yet.
+pub const RESUMES: &str = "resumes the conversation";
+
 /// How a run ended, in words.
 #[must_use]
 pub fn ending(exit: &ExitRecord) -> String {
@@ -183,7 +199,7 @@ pub fn ending(exit: &ExitRecord) -> String {
     }
 }
 
-fn compiled(artifacts: &[&Artifact]) -> Option<Manifest> {
+pub(super) fn compiled(artifacts: &[&Artifact]) -> Option<Manifest> {
     let file = artifacts.iter().find(|artifact| artifact.kind == FileKind::Manifest)?;
     serde_json::from_str(&file.text).ok()
 }

@@ -105,7 +105,8 @@ pub fn launch(old: &Launch, new: &Launch) -> Vec<FieldChange> {
 /// What an agent runs under now against what it shall run under.
 #[must_use]
 pub fn policy(old: &Policy, new: &Policy) -> Vec<FieldChange> {
-    let Policy { description, prompt, autostart, restart, limits, stop_timeout_ms, log, patterns, delivery } = old;
+    let Policy { description, prompt, autostart, restart, limits, stop_timeout_ms, log, patterns, delivery, resume } =
+        old;
     let mut sink = Sink(Vec::new());
     let class = Class::Live;
     sink.put("description", class, description.clone(), new.description.clone());
@@ -133,6 +134,7 @@ pub fn policy(old: &Policy, new: &Policy) -> Vec<FieldChange> {
     sink.put("log off", class, Some(flag(*off)), Some(flag(new.log.off)));
     sink.opaque("screen patterns", class, *patterns == new.patterns);
     sink.opaque("delivery", class, *delivery == new.delivery);
+    sink.opaque("resume", class, *resume == new.resume);
     sink.0
 }
 

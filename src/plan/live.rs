@@ -25,6 +25,8 @@ pub struct Live {
     pub vanished: BTreeSet<AgentName>,
     /// Last exits since this boot.
     pub exits: BTreeMap<AgentName, ExitRecord>,
+    /// Working folder and runtime of conversations that have begun.
+    pub conversations: BTreeMap<AgentName, (String, PathBuf)>,
     /// Manifests on disk.
     pub manifests: BTreeMap<AgentName, Manifest>,
     /// Agents whose restart an earlier apply left for later.

@@ -57,6 +57,8 @@ pub struct Plan {
     pub declared: Vec<String>,
     /// Restarts are left for later by the user's wish, so they interrupt nobody now.
     pub restarts_later: bool,
+    /// Whoever is started begins a new conversation, by the user's wish.
+    pub fresh: bool,
     /// How many agents the last apply left.
     pub known_agents: usize,
     /// Agents whose changes were left out by the user's wish.
@@ -219,11 +221,15 @@ pub fn plan(
             Owner::Agent(name) => owned.entry(name).or_default().push(artifact),
         }
     }
+    let mut heirs = BTreeMap::new();
     let mut agents: Vec<AgentPlan> = fleet
         .agents
         .iter()
         .map(|agent| {
             let own = owned.remove(&agent.name).unwrap_or_default();
+            if rename::predecessor(fleet, agent, ledger).is_some() {
+                heirs.extend(agents::compiled(&own).map(|manifest| (agent.name.clone(), manifest)));
+            }
             agents::plan(fleet, agent, &own, live, ledger, manager, &mut conflicts)
         })
         .collect();
@@ -233,7 +239,7 @@ pub fn plan(
             agents.push(agents::removal(name, entry, ledger, live, &mut conflicts));
         }
     }
-    rename::join(fleet, ledger, live, &mut agents);
+    rename::join(fleet, ledger, live, &heirs, &mut agents);
     let files = files::changes(&whole, &ledger.files, ledger, live, &fleet.id, &mut conflicts);
     let links = files::link_changes(&fleet_links(fleet, manager), &ledger.links, live, &mut conflicts);
     // Links matter at boot only, so they need no reload.
@@ -266,6 +272,7 @@ pub fn plan(
         notes,
         declared: fleet.declared.clone(),
         restarts_later: false,
+        fresh: false,
         known_agents: ledger.agents.len(),
         withheld: Vec::new(),
     };

@@ -1,9 +1,13 @@
 //! An agent under a new name: the old one's log and folder become the new one's.
 
+use std::collections::BTreeMap;
+
+use super::agents::what_becomes_of_it;
 use super::ledger::{Desired, Ledger};
 use super::live::Live;
 use super::{Action, AgentPlan, Plan, Process, worktree};
 use crate::ids::AgentName;
+use crate::manifest::Manifest;
 use crate::resolve::{Agent, Fleet};
 
 /// The applied agent that `agent` takes over from.
@@ -13,7 +17,13 @@ pub(super) fn predecessor<'a>(fleet: &Fleet, agent: &Agent, ledger: &'a Ledger) 
 }
 
 /// Joins the two halves of each change of name: the new agent and the one that goes.
-pub(super) fn join(fleet: &Fleet, ledger: &Ledger, live: &Live, agents: &mut [AgentPlan]) {
+pub(super) fn join(
+    fleet: &Fleet,
+    ledger: &Ledger,
+    live: &Live,
+    manifests: &BTreeMap<AgentName, Manifest>,
+    agents: &mut [AgentPlan],
+) {
     for agent in &fleet.agents {
         let Some(old) = predecessor(fleet, agent, ledger) else { continue };
         let runs = live.is_running(old) || live.is_backing_off(old);
@@ -27,9 +37,8 @@ pub(super) fn join(fleet: &Fleet, ledger: &Ledger, live: &Live, agents: &mut [Ag
                     half.action = Action::Change;
                     half.reason = match half.process {
                         Process::Start if runs => {
-                            format!(
-                                "was {old}: keeps its log, and a restart under the new name loses the conversation"
-                            )
+                            let what = what_becomes_of_it(live.conversations.get(old), manifests.get(&agent.name));
+                            format!("was {old}: keeps its log, and a restart under the new name {what}")
                         }
                         _ => format!("was {old}: keeps its log"),
                     };

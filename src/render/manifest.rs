@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::ids::{AgentName, Digest, FleetId, RoleName, UnitName};
-use crate::manifest::{AgentKind, Delivery, FORMAT, Limits, LogPolicy, Pattern, RestartPolicy, SecretRef, Terminal};
+use crate::manifest::{
+    AgentKind, Delivery, FORMAT, Limits, LogPolicy, Pattern, RestartPolicy, Resume, SecretRef, Terminal,
+};
 use crate::resolve::{Agent, Fleet};
 
 /// A role as it is handed to an agent.
@@ -118,6 +120,8 @@ struct WrittenPolicy<'a> {
     log: &'a LogPolicy,
     patterns: &'a RawValue,
     delivery: &'a Delivery,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume: Option<&'a Resume>,
 }
 
 fn written<'a>(fleet: &'a Fleet, agent: &'a Agent, files: &'a Files, patterns: &'a RawValue) -> WrittenManifest<'a> {
@@ -157,6 +161,7 @@ fn written<'a>(fleet: &'a Fleet, agent: &'a Agent, files: &'a Files, patterns: &
             log: &policy.log,
             patterns,
             delivery: &policy.delivery,
+            resume: policy.resume.as_ref(),
         },
     }
 }

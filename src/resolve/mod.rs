@@ -316,6 +316,9 @@ fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostic
     let Some(file) = launch::known_runtime(context, &runtime.name, diagnostics) else { return Vec::new() };
     settings.policy.patterns.clone_from(&file.patterns);
     settings.policy.delivery.clone_from(&file.delivery);
+    if part.resume.as_ref().is_none_or(|word| word.value != "never") {
+        settings.policy.resume.clone_from(&file.resume);
+    }
     let mut agents = Vec::new();
     for (name, group) in &member.instances {
         let text = member.role.text.as_deref();

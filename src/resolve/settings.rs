@@ -62,6 +62,7 @@ pub(super) fn settle(
             log: LogPolicy { size: said(part.log.size), keep: said(part.log.keep), off: said(part.log.off) },
             patterns: Arc::default(),
             delivery: Delivery::default(),
+            resume: None,
         },
     }
 }

@@ -10,6 +10,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 
 use super::classify::{Facts, Found, classify};
+use super::conversation::Conversation;
 use super::deliver::Deliveries;
 use super::log::Log;
 use super::mask::Mask;
@@ -58,6 +59,8 @@ pub(super) struct Shim {
     pub(super) notifier: Notifier,
     /// When to look at a hung-up terminal again.
     pub(super) hung_until: Option<Instant>,
+    pub(super) conversation: Conversation,
+    pub(super) begun: Instant,
     /// What has been reported already.
     pub(super) complaints: Vec<&'static str>,
     /// Held for as long as the shim lives.

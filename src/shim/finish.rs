@@ -23,6 +23,9 @@ impl Shim {
         while self.read_output(Instant::now()) == Read::More && self.bytes - drained < DRAIN_MAX {}
         process::end_descendants(self.agent);
         self.log.finish(&self.mask);
+        let failed = self.stop.is_none() && ended.code() != Some(0);
+        let ran = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.conversation.end(&self.manifest.folder, failed, ran);
         self.write_records(ended);
         drop(std::mem::take(&mut self.secrets));
         self.server.close_listener();

@@ -14,6 +14,7 @@
 mod agent;
 mod classify;
 pub mod client;
+mod conversation;
 mod deliver;
 mod ending;
 mod environment;
@@ -34,6 +35,8 @@ mod start;
 mod stop;
 mod terminal;
 mod turn;
+
+pub use conversation::RECORD as CONVERSATION;
 
 use std::fmt;
 use std::io::{self, Write as _};

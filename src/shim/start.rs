@@ -11,6 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::getpid;
 
 use super::agent::{Ready, Shim};
+use super::conversation::Conversation;
 use super::deliver::Deliveries;
 use super::lock::Listener;
 use super::log::Log;
@@ -67,7 +68,8 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
         )));
     }
     let program = environment::find_program(&manifest.launch.argv[0], &environment, dir)?;
-    let argv = arguments(&manifest);
+    let conversation = Conversation::begin(&manifest);
+    let argv = arguments(&manifest, &conversation);
 
     let signals =
         take_signals().map_err(|error| StartError::config(format!("signals cannot be received: {error}")))?;
@@ -86,7 +88,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
     let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref());
     let mask = Mask::new(&secrets.take_values());
     let now = Instant::now();
-    let first = first_message(&manifest);
+    let first = first_message(&manifest).filter(|_| !conversation.resumed);
     let mut shim = Shim {
         manifest_path: path.to_owned(),
         digest,
@@ -109,6 +111,8 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
         notifier,
         hung_until: None,
         complaints: Vec::new(),
+        conversation,
+        begun: now,
         _lock: lock,
         secrets,
         manifest,
@@ -121,9 +125,10 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
 }
 
 /// The agent's argument vector, with the first message where the runtime takes one there.
-fn arguments(manifest: &Manifest) -> Vec<String> {
+fn arguments(manifest: &Manifest, conversation: &Conversation) -> Vec<String> {
     let mut argv = manifest.launch.argv.clone();
-    if let Some(prompt) = &manifest.policy.prompt {
+    argv.extend(conversation.words.iter().cloned());
+    if let Some(prompt) = manifest.policy.prompt.as_ref().filter(|_| !conversation.resumed) {
         argv.extend(manifest.launch.prompt_argv.iter().map(|word| word.replace("{prompt}", prompt)));
     }
     argv

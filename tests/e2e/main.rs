@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod boot;
+mod conversations;
 mod counts;
 mod envfile;
 mod full_disk;

@@ -98,6 +98,9 @@ pub struct Carry {
     /// When to restart running agents whose settings changed.
     #[arg(long, value_enum, default_value = "idle", value_name = "WHEN")]
     pub restart: When,
+    /// Whoever is started begins a new conversation instead of going on with the old one.
+    #[arg(long)]
+    pub fresh: bool,
     /// Longest wait for an agent to be idle, in seconds.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     pub wait: u64,

@@ -231,6 +231,9 @@ pub struct Power {
     /// Agents or groups.
     #[arg(value_name = "AGENT")]
     pub agents: Vec<String>,
+    /// Begin a new conversation instead of going on with the old one.
+    #[arg(long)]
+    pub fresh: bool,
     /// Every agent of the fleet.
     #[arg(long, conflicts_with = "agents")]
     pub all: bool,

@@ -51,6 +51,7 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
     if let Some(saved) = task.saved {
         super::saved::refuse_stale(saved, &prepared, &task.wanted.select)?;
     }
+    prepared.plan.fresh = task.carry.fresh;
     prepared.plan.restarts_later = matches!(task.carry.restart, When::Never);
     show(ui, &prepared, json);
     let agreed = refuse_conflicts(&prepared, task.carry)
@@ -70,7 +71,11 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
         record: record(task, &prepared.plan),
         chosen: &prepared.chosen,
         old: prepared.old.as_ref(),
-        options: Options { restart: task.carry.restart.into(), wait: Duration::from_secs(task.carry.wait) },
+        options: Options {
+            restart: task.carry.restart.into(),
+            wait: Duration::from_secs(task.carry.wait),
+            fresh: task.carry.fresh,
+        },
         progress: &|text| ui.step(text),
     };
     let report = match apply.run(&prepared.plan, prepared.ledger.clone()) {

@@ -46,7 +46,7 @@ pub fn run(ui: &Ui, global: &Global, args: &Power, verb: Verb) -> Result<Exit, C
     })?;
     ui.step(&format!("{} {}", verb.word(), chosen.iter().map(AgentName::as_str).collect::<Vec<_>>().join(", ")));
     let waves = order(global, &target, &chosen);
-    let report = power::run(&target.state, &manager, &mut ledger, &waves, verb)?;
+    let report = power::run(&target.state, &manager, &mut ledger, &waves, verb, args.fresh)?;
     show(ui, &report.agents, args.json);
     if let Some((what, help)) = &report.stopped {
         ui.note(&format!("warning: {what}\n{}", help.as_deref().unwrap_or_default()));

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use paint::{Paint, plural, tilde};
 use paint::{shorten, wrapped};
 
+use super::agents::RESUMES;
 use super::files::{ConflictKind, FileChange, LinkChange};
 use super::{Action, AgentPlan, FieldChange, Plan, Process};
 use crate::units::ManagerKind;
@@ -143,7 +144,7 @@ impl Plan {
         let width = self.agents.iter().map(|agent| agent.name.as_str().len()).max().unwrap_or(0);
         for agent in self.agents.iter().filter(|agent| agent.action != Action::None && agent.heir.is_none()) {
             out.push('\n');
-            agent_text(agent, width, self.restarts_later, home, paint, &mut out);
+            agent_text(agent, width, (self.restarts_later, self.fresh), home, paint, &mut out);
             push_diffs(&mut out, &agent.files, diff);
         }
         if !self.refresh.is_empty() {
@@ -194,7 +195,14 @@ impl Plan {
     }
 }
 
-fn agent_text(agent: &AgentPlan, width: usize, later: bool, home: &Path, paint: Paint, out: &mut String) {
+fn agent_text(
+    agent: &AgentPlan,
+    width: usize,
+    (later, fresh): (bool, bool),
+    home: &Path,
+    paint: Paint,
+    out: &mut String,
+) {
     let place = agent.place.as_deref().unwrap_or("-");
     let effect = match agent.process {
         Process::Keep if agent.running => "keeps running",
@@ -213,7 +221,7 @@ fn agent_text(agent: &AgentPlan, width: usize, later: bool, home: &Path, paint: 
         paint.sign(agent.action),
         paint.bold(&format!("{:width$}", agent.name)),
         paint.dim(&format!("{place:<13}")),
-        agent.reason
+        if fresh { agent.reason.replace(RESUMES, "begins a new conversation") } else { agent.reason.clone() }
     );
     for field in &agent.fields {
         let _ = writeln!(out, "    {}", field_text(field));

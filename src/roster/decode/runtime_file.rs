@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::diagnostic::suggest::{list, nearest};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Span};
 use crate::ids::RuntimeName;
-use crate::manifest::{BusyInput, Delivery, Pattern, PatternKind, Region};
+use crate::manifest::{BusyInput, Delivery, Pattern, PatternKind, Region, Resume};
 use crate::roster::check::{self, Node, Value};
 use crate::roster::document;
 use crate::roster::model::Spanned;
@@ -25,6 +25,8 @@ pub struct RuntimeFile {
     pub role: Option<Vec<String>>,
     pub prompt: Vec<String>,
     pub trust: Vec<String>,
+    /// How a conversation is named, and gone on with.
+    pub resume: Option<Resume>,
     /// Mode and arguments.
     pub permissions: Vec<(String, Vec<String>)>,
     pub env: Vec<(String, Spanned<String>)>,
@@ -57,6 +59,7 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
         role: words("role"),
         prompt: words("prompt").unwrap_or_default(),
         trust: words("trust").unwrap_or_default(),
+        resume: words("session").zip(words("resume")).map(|(session, resume)| Resume { session, resume }),
         permissions: many(node, "permissions").map(split_first).collect(),
         env: many(node, "env").filter_map(|env| Some((env.text(0)?.value, env.text(1)?))).collect(),
         files: files(node, diagnostics),

@@ -175,6 +175,7 @@ impl Shim {
 
     fn press_enter(&mut self, typing: &mut Typing, draft: Option<String>, now: Instant) {
         self.type_in(b"\r");
+        self.conversation.has_begun(&self.manifest.folder);
         self.write_input();
         typing.enters += 1;
         typing.sent = Some(Sent { at: now, bytes: self.bytes, draft });

@@ -156,6 +156,9 @@ impl Shim {
         let typing = is_typing(bytes);
         if typing {
             self.server.typed(now);
+            if bytes.contains(&b'\r') {
+                self.conversation.has_begun(&self.manifest.folder);
+            }
         }
         let holds = self.deliveries.holds();
         let taken = if holds { self.deliveries.hold(bytes) } else { self.type_in(bytes) };

@@ -49,8 +49,8 @@ pub(super) const ROWS: &[NodeSpec] = &[
     words("role", "Arguments given when the agent has a role text."),
     words("prompt", "Arguments that give the first prompt; without them it is sent once the agent is ready."),
     words("trust", "Arguments that say the working folder is trusted."),
-    declared(words("session", "Arguments that name the conversation of a fresh start, with `{session}`.")),
-    declared(words("resume", "Arguments that go on with a conversation, with `{session}`.")),
+    words("session", "Arguments that name the conversation of a fresh start, with `{session}`; needs `resume` too."),
+    words("resume", "Arguments that go on with a conversation, with `{session}`; needs `session` too."),
     NodeSpec {
         arguments: &[need("MODE", Kind::Word(MODES)), any("WORD", Kind::Text)],
         repeats: true,

@@ -63,7 +63,7 @@ pub(super) const ROWS: &[NodeSpec] = &[
     NodeSpec {
         arguments: &[need("WHEN", Kind::Word(&["auto", "never"]))],
         effect: Effect::Live,
-        ..declared("resume", Scope::Setting, "Whether a restart goes on with the conversation.")
+        ..node("resume", Scope::Setting, "Whether a restart goes on with the conversation, where the runtime can.")
     },
     NodeSpec {
         arguments: &[need("MODE", Kind::Word(MODES))],
