@@ -203,6 +203,7 @@ impl Scanner<'_> {
                 }
                 '#' if self.at_node && !self.rest()[1..].starts_with(['"', '#']) => self.hash_comment(diagnostics),
                 // A keyword such as `#true`: its word is no slip.
+                '#' if !self.rest()[1..].starts_with(is_word) => self.lone_hash(diagnostics),
                 '#' => self.at += 1 + self.rest()[1..].find(|c| !is_word(c)).unwrap_or(self.rest().len() - 1),
                 '{' => {
                     self.open.push(start);

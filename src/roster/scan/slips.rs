@@ -77,6 +77,17 @@ impl Scanner<'_> {
         self.at = end;
     }
 
+    /// A `#` before nothing that it could begin. Hidden, because what is hidden behind it begins with a quote.
+    pub(super) fn lone_hash(&mut self, diagnostics: &mut Diagnostics) {
+        let start = self.at;
+        let end = start + self.rest().bytes().take_while(|byte| *byte == b'#').count();
+        let diagnostic = Diagnostic::error(Code::Syntax, "this `#` begins nothing").at(self.span(start, end), "here");
+        let help = "remove it; a comment starts with `//`, and `#true`, `#false` and `#null` are one word";
+        diagnostics.report_and_spoil(diagnostic.help(help));
+        self.masks.push(Mask::Blank(start, end));
+        self.at = end;
+    }
+
     /// `'…'`, which KDL takes for a bare word, quotes included. Whether it was one.
     fn single_quotes(&mut self, start: usize, diagnostics: &mut Diagnostics) -> bool {
         let inside = start + 1;
