@@ -14,6 +14,7 @@ pub mod preflight;
 pub mod state;
 pub mod status;
 mod verify;
+pub mod view;
 mod words;
 
 use std::fmt;

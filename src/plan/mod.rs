@@ -10,6 +10,7 @@ pub mod files;
 pub mod ledger;
 pub mod live;
 pub mod show;
+pub mod view;
 pub mod waves;
 
 use std::path::PathBuf;
@@ -206,6 +207,9 @@ pub fn plan(
     let mut notes = Vec::new();
     for (name, host) in &fleet.elsewhere {
         notes.push(format!("{name} belongs to host {host} and is not applied here"));
+    }
+    if ledger.generation > 0 && files.iter().any(FileChange::is_view) {
+        notes.push("the layout changes: `fleet view` brings windows that are open up to date".to_owned());
     }
     if manager == ManagerKind::Local {
         notes.push(

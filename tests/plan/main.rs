@@ -10,3 +10,4 @@ mod properties;
 mod rosters;
 mod simulation;
 mod verdicts;
+mod view;

@@ -2,12 +2,14 @@
 
 mod edit;
 mod language;
+mod view;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub use edit::{Add, Kind, Migrate, Remove, Rename};
 pub use language::{Completions, Explain, Fmt, Help, Man, Render, Schema, Validate, topics};
+pub use view::{Attach, View};
 
 use crate::apply::idle::RestartMode;
 use crate::units::ManagerKind;
@@ -63,6 +65,8 @@ pub enum Command {
     Status(Json),
     /// Open an agent's terminal. Ctrl-\ leaves; the agent goes on.
     Attach(Attach),
+    /// Open the fleet's windows in tmux: a pane for each agent, as the roster's layout says.
+    View(View),
     /// Print what stands on an agent's screen.
     #[command(hide = true)]
     Screen(Screen),
@@ -260,20 +264,6 @@ impl From<When> for RestartMode {
             When::Never => Self::Never,
         }
     }
-}
-
-/// Options of `attach`.
-#[derive(Debug, Clone, ClapArgs)]
-pub struct Attach {
-    /// The agent; else the orchestrator.
-    #[arg(value_name = "AGENT")]
-    pub agent: Option<String>,
-    /// Only look: nothing typed reaches the agent.
-    #[arg(long)]
-    pub watch: bool,
-    /// The key that leaves, as in ctrl-o. Pressed twice it reaches the agent.
-    #[arg(long, value_name = "KEY", default_value = "ctrl-\\")]
-    pub detach_key: String,
 }
 
 /// Options of `screen`.

@@ -22,7 +22,7 @@ pub fn run(global: &Global, args: &Attach) -> Result<Exit, CliError> {
         hint: true,
     };
     let running = target.state.run(&name).is_some_and(|run| crate::system::proc::is_alive(&run.shim));
-    if !running {
+    if !running && !args.wait {
         let message = format!("agent `{name}` does not run");
         return Err(CliError::failed(
             message,

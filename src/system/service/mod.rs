@@ -9,6 +9,7 @@ pub mod envfile;
 pub mod local;
 pub mod systemctl;
 pub mod systemd;
+pub mod transient;
 
 use std::fmt;
 use std::time::Duration;
