@@ -33,6 +33,7 @@ mod serve;
 mod start;
 mod stop;
 mod terminal;
+mod transcript;
 mod turn;
 
 use std::fmt;
@@ -40,6 +41,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 pub use ending::Ending;
+pub use transcript::transcript;
 
 /// Why the agent was not started.
 #[derive(Debug)]

@@ -33,6 +33,8 @@ pub struct Attachment {
     pub reconnect: bool,
     /// Say on the last row for a moment how to leave, over the agent's first picture.
     pub hint: bool,
+    /// The folder of the agent's log, which the detach key and `[` show.
+    pub log: Option<PathBuf>,
 }
 
 /// How it ended.
@@ -127,10 +129,11 @@ impl Viewer<'_> {
     /// One agent's run, from drawing to its end. The second value: whether the agent was seen.
     fn show(&mut self, stream: UnixStream) -> Result<(Over, bool), ClientError> {
         let Attachment { name, detach_key: key, watch, .. } = self.attachment;
+        let log = if self.attachment.log.is_some() { ", with [ shows the log" } else { "" };
         let hint = if *watch {
-            format!("watching {name}; {key} leaves")
+            format!("watching {name}; {key} leaves{log}")
         } else {
-            format!("attached to {name}; {key} detaches, twice sends it to the agent")
+            format!("attached to {name}; {key} detaches, twice sends it to the agent{log}")
         };
         self.terminal.say(&hint);
         self.terminal.raw()?;
