@@ -25,4 +25,3 @@ bind-key -T root WheelUpPane if-shell -F "#{||:#{alternate_on},#{||:#{pane_in_mo
 {% for line in window %}{{ line }}
 {% endfor -%}
 {% endfor -%}
-select-window -t :^

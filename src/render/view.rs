@@ -26,12 +26,15 @@ pub const SIZE: [&str; 2] = ["200", "50"];
 #[must_use]
 pub fn view(fleet: &Fleet) -> Artifact {
     let session = session(&fleet.id);
-    let windows: Vec<Vec<Marked>> = fleet
+    let mut windows: Vec<Vec<Marked>> = fleet
         .windows
         .iter()
         .enumerate()
         .map(|(index, window)| lines(fleet, window, (index == 0).then_some(session.as_str())))
         .collect();
+    if !windows.is_empty() {
+        windows.push(vec![sink::tmux_line(&["select-window", "-t", &format!("={session}:^")])]);
+    }
     let values = Values::default().lists("windows", &windows);
     let path = fleet.paths.view();
     Artifact::new(Owner::Fleet, FileKind::View, path, fill("view.tmux", &values))
@@ -73,6 +76,9 @@ fn lines(fleet: &Fleet, window: &Window, new_session: Option<&str>) -> Vec<Marke
             // Without it the next split may find no room.
             line(&["select-layout", &window.arrange]);
         }
+    }
+    if window.panes.len() > 1 {
+        line(&["select-pane", "-t", "{top-left}"]);
     }
     lines
 }

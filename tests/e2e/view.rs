@@ -53,6 +53,13 @@ impl<'a> Tmux<'a> {
         String::from_utf8(said.stdout).unwrap()
     }
 
+    /// A key after the prefix. Keys that come within a millisecond are taken for a paste, and bind nothing.
+    fn prefixed(&self, pty: &mut Pty, key: &str) {
+        pty.type_in("\x02");
+        wait_for("tmux has seen its prefix", || self.run(&["list-clients", "-F", "#{client_prefix}"]).contains('1'));
+        pty.type_in(key);
+    }
+
     fn pid(&self) -> u32 {
         self.run(&["display-message", "-p", "#{pid}"]).trim().parse().unwrap()
     }
@@ -143,6 +150,9 @@ fn opens(world: &World) -> u32 {
         tmux.windows(),
         [window("core", &["lead"]), window("old", &["view-1"]), window(ODD, &["view-1", "view-2"])]
     );
+    // People begin at the first window and the first pane.
+    let first = |target: &str| tmux.run(&["display-message", "-p", "-t", target, "#{window_index}.#{pane_index}"]);
+    assert_eq!((first("=fleet-shop:").trim(), first("=fleet-shop:2").trim()), ("0.0", "2.0"));
     let lead = tmux.pane("core", "lead");
     wait_for("the agent in its pane", || tmux.text(&lead).contains("of the lead"));
     tmux.pid()
@@ -197,6 +207,10 @@ fn follows_the_layout(world: &World) {
     );
     assert_eq!([tmux.pane("core", "lead"), tmux.pane(ODD, "view-2")], kept, "a pane that was right is another one");
     assert!(world.fleet(&["view", "--no-attach"], 0).contains("as the layout says"));
+    // In the view itself there is nothing to nest.
+    let mut command = world.command(&["view"]);
+    let said = output(command.env("TMUX", format!("{},{},0", tmux.socket.display(), tmux.pid())), LONG);
+    assert!(String::from_utf8_lossy(&said.stdout).contains("as the layout says"), "{said:?}");
     // A viewer that left begins again in its place.
     let pane = tmux.pane("core", "lead");
     let dead = || tmux.run(&["display-message", "-p", "-t", &pane, "#{pane_dead}"]).trim() == "1";
@@ -301,7 +315,7 @@ fn people_with_terminals_of_different_sizes_look_at_it() {
     let tmux = Tmux::of_view(&world);
     wait_for("both are attached", || tmux.run(&["list-clients", "-F", "#{client_width}"]).lines().count() == 2);
     assert!(tmux.run(&["list-clients", "-F", "#{client_width}"]).contains("120"));
-    small.type_in("\x02d");
+    tmux.prefixed(&mut small, "d");
     assert_eq!(small.code(), 0);
     large.wait("the lead in the large terminal again", has_lead);
     world.fleet(&["view", "--kill"], 0);
@@ -339,7 +353,7 @@ fn the_wheel_goes_to_those_who_asked_for_the_mouse_and_to_nobody_else() {
     let tmux = Tmux::of_view(&world);
     assert_eq!(tmux.run(&["display-message", "-p", "#{pane_in_mode}"]).trim(), "0");
     // C-b n: the next window.
-    pty.type_in("\x02n");
+    tmux.prefixed(&mut pty, "n");
     pty.wait("the second agent", |screen| screen.lines.iter().any(|line| line.contains("ready of mouse:")));
     let pane = tmux.pane("mouse", "mouse");
     wait_for("the pane has the agent's mode", || {
@@ -349,7 +363,37 @@ fn the_wheel_goes_to_those_who_asked_for_the_mouse_and_to_nobody_else() {
     pty.wait("the wheel at the agent", |screen| {
         screen.lines.iter().any(|line| line.contains("ready of mouse: ^[[<64;20;9M^[[<65;20;9M"))
     });
-    pty.type_in("\x02d");
+    tmux.prefixed(&mut pty, "d");
     assert_eq!(pty.code(), 0);
     world.fleet(&["destroy", "--yes"], 0);
+}
+
+/// The grammar keeps most of this out of titles. tmux would run it, were it ever part of a format.
+#[test]
+fn no_title_is_a_command() {
+    let world = World::new(As::User, Manager::Local);
+    world.roster(&roster(BEFORE));
+    world.apply(&[], 0);
+    let evil = world.folder.join("evil");
+    let title = format!("#(touch {0})#{{E:pane_title}}%H#[fill=red];", evil.display());
+    let file = world.state_folder().join("shop/view.tmux");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("'@fleet_title' 'old'", &format!("'@fleet_title' '{title}'"))).unwrap();
+    let mut command = world.command(&["view"]);
+    command.env("TERM", "xterm-256color");
+    let mut pty = Pty::spawn(command, 120, 40);
+    pty.wait("the lead", |screen| screen.lines.iter().any(|line| line.contains("of the lead")));
+    let tmux = Tmux::of_view(&world);
+    assert!(tmux.windows().contains(&window(&title, &["view-1"])), "{:?}", tmux.windows());
+    // The same by the other way: a window that is added to a server that runs.
+    let id = tmux.run(&["display-message", "-p", "-t", &tmux.pane(&title, "view-1"), "#{window_id}"]);
+    tmux.run(&["kill-window", "-t", id.trim()]);
+    world.fleet(&["view", "--no-attach"], 0);
+    assert!(tmux.windows().contains(&window(&title, &["view-1"])), "{:?}", tmux.windows());
+    // It stands in the status line that the client draws.
+    pty.wait("the title as it is", |screen| screen.lines.last().is_some_and(|line| line.contains("#(touch /tmp")));
+    assert!(!evil.exists(), "tmux ran a title");
+    world.fleet(&["view", "--kill"], 0);
+    pty.finish();
+    world.fleet(&["destroy", "--yes", "--overwrite"], 0);
 }

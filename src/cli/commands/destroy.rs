@@ -25,7 +25,11 @@ pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
     let mut ledger = target.state.ledger()?.unwrap_or(target.ledger);
     let live = observe::observe(&target.state, &[], Some(&ledger), manager.manager.as_ref())?;
     let plan = destruction(&ledger, &live);
-    ui.out(&text(&plan, &target.state.paths.state, &home));
+    let mut said = text(&plan, &target.state.paths.state, &home);
+    if target.state.paths.view_socket().exists() {
+        said.push_str(" Closes its view.");
+    }
+    ui.out(&said);
     let edited = plan.conflicts.iter().find(|conflict| conflict.kind == ConflictKind::EditedByHand);
     if let Some(edited) = edited.filter(|_| !args.overwrite) {
         let message = format!("{} was edited by hand; nothing was removed", tilde(&edited.path, &home));

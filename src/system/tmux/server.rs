@@ -121,7 +121,12 @@ impl Server {
     #[must_use]
     pub fn attach(&self, session: &str) -> Command {
         let mut command = Command::new("tmux");
-        command.arg("-N").arg("-S").arg(&self.socket).args(["attach-session", "-t", session]);
+        command.arg("-N").arg("-S").arg(&self.socket);
+        // Otherwise tmux draws agents' colours with the nearest of 256.
+        if std::env::var("COLORTERM").is_ok_and(|value| matches!(value.as_str(), "truecolor" | "24bit")) {
+            command.args(["-T", "RGB"]);
+        }
+        command.args(["attach-session", "-t", session]);
         command
     }
 }
