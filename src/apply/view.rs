@@ -369,6 +369,9 @@ impl From<TmuxError> for ApplyError {
     fn from(error: TmuxError) -> Self {
         let help = match &error {
             TmuxError::Missing => "install the package tmux; `fleet attach AGENT` does without",
+            TmuxError::Refused(said) if said.contains("no space") => {
+                "a window has no room for one more pane: make the terminal larger, or give `layout` more windows"
+            }
             _ => "`fleet view --kill` takes the view away, `fleet view` makes it anew; no agent notices",
         };
         Self::other(error.to_string(), help)

@@ -59,6 +59,15 @@ fn a_pane_starts_the_program_whatever_its_folder_is_called() {
 }
 
 #[test]
+fn without_a_layout_no_window_has_more_panes_than_one_can_read() {
+    let text = "fleet \"odd\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\norchestrator \"lead\"\nagent \"c\" count=20 { role \"coder\"; }\n";
+    let compiled = compile(text);
+    let windows = &compiled.fleet.as_ref().unwrap_or_else(|| panic!("{}", compiled.text())).windows;
+    let shown: Vec<_> = windows.iter().map(|window| (window.title.as_str(), window.panes.len())).collect();
+    assert_eq!(shown, [("core", 1), ("coder", 9), ("coder 2", 9), ("coder 3", 2)]);
+}
+
+#[test]
 fn windows_are_read_back_as_they_were_written() {
     let agents =
         ["one", "two"].map(|name| format!("agent \"{name}\" {{ role \"coder\"; runtime \"canary\"; }}\n")).concat();

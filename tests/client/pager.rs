@@ -69,6 +69,8 @@ fn without_a_log_or_a_pager_it_says_so() {
     let (mut pty, mut client) = viewer(&shim, &options);
     pty.type_in("\x1c[");
     drop(shim.accept());
+    assert_eq!(client.hear().unwrap().0, 'R');
+    client.frame(from_shim::OUTPUT, "\x1b[2J\x1b[1;1Hagain");
     pty.wait("that there is no log", has("there is no log of this agent"));
     std::fs::write(folder.path().join("log"), "words\r\n").unwrap();
     pty.type_in("\x1c[");
@@ -76,6 +78,31 @@ fn without_a_log_or_a_pager_it_says_so() {
     assert_eq!(client.hear().unwrap().0, 'R');
     client.frame(from_shim::OUTPUT, "\x1b[2J\x1b[1;1Hagain");
     pty.wait("that there is no pager", |screen| has("there is no pager")(screen) && has("again")(screen));
+}
+
+/// Most of all when the agent is gone, people want to know what it said last.
+#[test]
+fn the_log_of_an_agent_that_has_ended_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("log"), "last words\r\n").unwrap();
+    let pager = pager(folder.path());
+    let (socket, log) = (folder.path().join("agent.sock"), folder.path().to_str().unwrap());
+    let mut pty =
+        Pty::spawn(command(&socket, &[("ATTACH_RECONNECT", "1"), ("PAGER", &pager), ("ATTACH_LOG", log)]), 80, 12);
+    pty.wait("that it waits", has("waiting for it to start"));
+    pty.type_in("\x1c[");
+    pty.wait("the log", |screen| has("last words")(screen) && has("END OF LOG")(screen));
+    pty.type_in("\r");
+    pty.wait("the way back", has("[Enter goes back]"));
+    pty.type_in("\r");
+    // It still waits, and shows the agent when it comes.
+    let shim = Shim::at(&socket);
+    let mut client = shim.accept();
+    client.frame(from_shim::OUTPUT, "\x1b[1;1Hback again");
+    pty.wait("the agent", has("back again"));
+    pty.type_in("\x1c");
+    assert_eq!(client.hear().unwrap().0, 'D');
+    assert_eq!(pty.code(), 0);
 }
 
 #[test]

@@ -10,12 +10,11 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
+use super::ClientError;
 use super::attach::{Attachment, Viewer};
 use super::exchange::refusal;
 use super::keys::Keys;
-use super::{ANSWER_TIMEOUT, ClientError, pager};
 use crate::shim::protocol::{Ended, Frame, Notice, from_shim, to_shim};
-use crate::shim::transcript;
 
 /// Bytes held for a slow terminal or a slow shim before the other side is left waiting.
 const HELD: usize = 256 * 1024;
@@ -24,7 +23,7 @@ const HELD: usize = 256 * 1024;
 const NOTICE: Duration = Duration::from_secs(3);
 
 /// Ends a viewer who cannot type, as everywhere else.
-const CTRL_C: u8 = 0x03;
+pub(super) const CTRL_C: u8 = 0x03;
 
 /// What a person asked of the viewer itself.
 enum Wish {
@@ -160,38 +159,16 @@ impl<'v, 'a> Connection<'v, 'a> {
         }
     }
 
-    /// Shows the agent's log until the person has read enough. The agent is not told: its terminal keeps its size, and
-    /// what it prints meanwhile is on the screen that is drawn afterwards.
+    /// Shows the agent's log. The agent is not told: its terminal keeps its size, and what it prints meanwhile is on the
+    /// screen that is drawn afterwards.
     fn show_log(&mut self) -> Result<(), ClientError> {
-        let Attachment { socket, log: Some(folder), .. } = self.viewer.attachment else { return Ok(()) };
-        let (columns, rows) = match super::screen(socket, ANSWER_TIMEOUT) {
-            Ok(screen) => (screen.columns, screen.rows),
-            Err(_) => self.viewer.terminal.size(),
-        };
-        let text = match transcript(folder, columns, rows) {
-            Ok(Some(text)) => text,
-            Ok(None) => {
-                self.notice("there is no log of this agent: `log` in the roster says what is kept".to_owned());
-                return Ok(());
-            }
-            Err(error) => {
-                self.notice(format!("the log cannot be read: {error}"));
-                return Ok(());
-            }
-        };
-        self.viewer.terminal.leave();
-        let shown = pager::show(&text, &mut self.viewer.signals);
+        // Over the picture that comes then, which would cover a notice that is shown now.
+        self.hint = self.viewer.show_log();
         self.viewer.terminal.enter()?;
         // Whatever was left to be drawn is behind the times; the size, told again, has everything drawn anew.
         self.draw.clear();
         self.noticed = None;
         self.say_size();
-        // Over the picture that comes then, which would cover a notice that is shown now.
-        self.hint = match shown {
-            Ok(true) => None,
-            Ok(false) => Some("there is no pager: set PAGER, or install less".to_owned()),
-            Err(error) => Some(format!("the pager failed: {error}")),
-        };
         Ok(())
     }
 

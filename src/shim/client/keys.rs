@@ -143,11 +143,6 @@ impl Keys {
     pub(super) fn expired(&self, now: Instant) -> bool {
         self.deadline().is_some_and(|deadline| now >= deadline)
     }
-
-    /// Whether a viewer who cannot type wants to leave: the detach key or Ctrl-C.
-    pub(super) fn leaves(&self, bytes: &[u8]) -> bool {
-        bytes.iter().any(|&byte| byte == self.key.0 || byte == 0x03)
-    }
 }
 
 #[cfg(test)]

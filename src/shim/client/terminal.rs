@@ -86,11 +86,12 @@ impl Terminal {
         Ok(())
     }
 
-    /// [`Terminal::raw`], and an empty screen to draw on.
+    /// [`Terminal::raw`], and an empty screen to draw on, unless it has one.
     pub(super) fn enter(&self) -> Result<(), ClientError> {
         self.raw()?;
-        lock().drawn = true;
-        write(ENTER.as_bytes());
+        if !std::mem::replace(&mut lock().drawn, true) {
+            write(ENTER.as_bytes());
+        }
         Ok(())
     }
 
