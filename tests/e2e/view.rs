@@ -211,6 +211,9 @@ fn follows_the_layout(world: &World) {
     let mut command = world.command(&["view"]);
     let said = output(command.env("TMUX", format!("{},{},0", tmux.socket.display(), tmux.pid())), LONG);
     assert!(String::from_utf8_lossy(&said.stdout).contains("as the layout says"), "{said:?}");
+    let mut command = world.command(&["destroy", "--yes"]);
+    let said = output(command.env("TMUX", format!("{},{},0", tmux.socket.display(), tmux.pid())), LONG);
+    assert_eq!(said.status.code(), Some(6), "a destroy that ends with the view it is run in: {said:?}");
     // A viewer that left begins again in its place.
     let pane = tmux.pane("core", "lead");
     let dead = || tmux.run(&["display-message", "-p", "-t", &pane, "#{pane_dead}"]).trim() == "1";

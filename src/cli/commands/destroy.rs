@@ -20,6 +20,10 @@ pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
         return Ok(Exit::Ok);
     }
     let target = target::find(global)?;
+    if super::view::is_inside(&target) {
+        let message = "this is the fleet's own view, which would end in the middle of it; nothing was removed";
+        return Err(CliError::refused(message, "leave the view with C-b d, then run `fleet destroy` again"));
+    }
     let lock = target.state.lock("fleet destroy")?;
     let manager = target.manager()?;
     let mut ledger = target.state.ledger()?.unwrap_or(target.ledger);

@@ -13,9 +13,8 @@ use crate::system::tmux::Server;
 
 pub fn run(ui: &Ui, global: &Global, args: &args::View) -> Result<Exit, CliError> {
     let target = target::find(global)?;
-    let around = std::env::var("TMUX").ok().and_then(|value| Server::of_variable(&value));
     // In the view itself there is nothing to nest: its windows are brought up to date under the person's eyes.
-    let is_inside = around.as_ref().is_some_and(|server| server.socket == target.state.paths.view_socket());
+    let (around, is_inside) = (around(), is_inside(&target));
     let place = place(args, around.filter(|_| !is_inside), is_inside)?;
     if args.kill {
         return kill(ui, &target, place, args.json);
@@ -37,6 +36,16 @@ pub fn run(ui: &Ui, global: &Global, args: &args::View) -> Result<Exit, CliError
         ui.note("There is no terminal here to show them on: `fleet view` in one does.");
     }
     Ok(Exit::Ok)
+}
+
+/// The tmux server that this command was started in.
+fn around() -> Option<Server> {
+    std::env::var("TMUX").ok().and_then(|value| Server::of_variable(&value))
+}
+
+/// Whether this command was started in the fleet's own view, and ends with it.
+pub(super) fn is_inside(target: &Target) -> bool {
+    around().is_some_and(|server| server.socket == target.state.paths.view_socket())
 }
 
 /// Where the windows shall be.
