@@ -103,6 +103,9 @@ _fleet() {
             fleet,validate)
                 cmd="fleet__subcmd__validate"
                 ;;
+            fleet,view)
+                cmd="fleet__subcmd__view"
+                ;;
             *)
                 ;;
         esac
@@ -110,7 +113,7 @@ _fleet() {
 
     case "${cmd}" in
         fleet)
-            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply rollback history show status attach screen send start stop restart doctor destroy add remove rename migrate render schema completions man help explain"
+            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply rollback history show status attach view screen send start stop restart doctor destroy add remove rename migrate render schema completions man help explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -240,7 +243,7 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__attach)
-            opts="-f -h --watch --detach-key --file --fleet --help"
+            opts="-f -h --watch --wait --detach-key --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -977,6 +980,32 @@ _fleet() {
             ;;
         fleet__subcmd__validate)
             opts="-f -h --json --deny-warnings --expand --list-files --file --fleet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fleet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fleet__subcmd__view)
+            opts="-f -h --here --no-attach --kill --json --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

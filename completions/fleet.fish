@@ -40,6 +40,7 @@ complete -c fleet -n "__fish_fleet_needs_command" -f -a "history" -d 'List the g
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "show" -d 'Print a saved plan'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "status" -d 'Show what every agent does right now'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "attach" -d 'Open an agent\'s terminal. Ctrl-\\ leaves; the agent goes on'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "view" -d 'Open the fleet\'s windows in tmux: a pane for each agent, as the roster\'s layout says'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "screen" -d 'Print what stands on an agent\'s screen'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "send" -d 'Type a message into an agent and say what is known of its arrival'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "start" -d 'Start agents, and keep them started'
@@ -145,11 +146,19 @@ complete -c fleet -n "__fish_fleet_using_subcommand status" -s f -l file -d 'The
 complete -c fleet -n "__fish_fleet_using_subcommand status" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand status" -l json -d 'Print JSON'
 complete -c fleet -n "__fish_fleet_using_subcommand status" -s h -l help -d 'Print help'
-complete -c fleet -n "__fish_fleet_using_subcommand attach" -l detach-key -d 'The key that leaves, as in ctrl-o. Pressed twice it reaches the agent' -r
+complete -c fleet -n "__fish_fleet_using_subcommand attach" -l detach-key -d 'The key that leaves, as in ctrl-o. Pressed twice it reaches the agent, before `[` it opens the agent\'s log' -r
 complete -c fleet -n "__fish_fleet_using_subcommand attach" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand attach" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand attach" -l watch -d 'Only look: nothing typed reaches the agent'
+complete -c fleet -n "__fish_fleet_using_subcommand attach" -l wait -d 'Wait for an agent that does not run, instead of saying so'
 complete -c fleet -n "__fish_fleet_using_subcommand attach" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand view" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand view" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand view" -l here -d 'Make the windows in the tmux you are in, instead of on a server of fleet\'s own'
+complete -c fleet -n "__fish_fleet_using_subcommand view" -l no-attach -d 'Make the windows, do not show them'
+complete -c fleet -n "__fish_fleet_using_subcommand view" -l kill -d 'Take the windows away; with --here, fleet\'s windows in the tmux you are in. No agent notices'
+complete -c fleet -n "__fish_fleet_using_subcommand view" -l json -d 'Print JSON, and do not show the windows'
+complete -c fleet -n "__fish_fleet_using_subcommand view" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand screen" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand screen" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand screen" -l json -d 'Print JSON'

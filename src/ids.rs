@@ -176,6 +176,13 @@ impl UnitName {
         Self(format!("fleet-{fleet}.slice"))
     }
 
+    /// The transient unit of the fleet's viewer: `fleet-<id>.view.service`. With a dash in place of the first dot it
+    /// would be the unit of an agent called `view`.
+    #[must_use]
+    pub fn view(fleet: &FleetId) -> Self {
+        Self(format!("fleet-{fleet}.view.service"))
+    }
+
     /// The name as systemd writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -253,6 +260,7 @@ mod tests {
         assert_eq!(unit.agent_of(&shop), Some(agent));
         assert_eq!(unit.agent_of(&FleetId::new("sho").unwrap()), None);
         assert_eq!(UnitName::target(&shop).agent_of(&shop), None);
+        assert_eq!(UnitName::view(&shop).agent_of(&shop), None);
     }
 
     #[test]

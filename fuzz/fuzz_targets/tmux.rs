@@ -1,5 +1,6 @@
 //! The writer of the viewer's session against a real tmux: windows have the names that tmux gives them when it is asked
-//! directly, panes run exactly the program that was meant, and no text becomes a command.
+//! directly, panes run exactly the program that was meant, the file is read back as what was written, and no text becomes
+//! a command.
 
 #![no_main]
 
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use fleet::render::sink::{TmuxWord, tmux_line};
+use fleet::render::sink::tmux_line;
 use fleet::render::view;
 use fleet::resolve::Fleet;
 use fleet_fuzz::bytes::Bytes;
@@ -46,19 +47,13 @@ fn tmux() -> &'static Tmux {
     })
 }
 
-/// Any text at all in either kind of word.
+/// Any text at all, as a value and as a name.
 fn any_text(tmux: &Tmux, value: &str, title: &str) {
-    let plain = |word: &str| TmuxWord::Plain(word.to_owned());
     let lines = [
-        tmux_line(&["set-environment", "-g", "FUZZ", value].map(plain)),
-        tmux_line(&[
-            plain("rename-window"),
-            plain("-t"),
-            plain("=keep:"),
-            plain("--"),
-            TmuxWord::Name(title.to_owned()),
-        ]),
-        tmux_line(&["set-environment", "-g", "AFTER", "yes"].map(plain)),
+        tmux_line(&["set-environment", "-g", "FUZZ", value]),
+        tmux_line(&["set-option", "-w", "-t", "=keep:", view::TITLE, title]),
+        tmux_line(&["rename-window", "-t", "=keep:", view::NAME]),
+        tmux_line(&["set-environment", "-g", "AFTER", "yes"]),
     ];
     fs::write(tmux.path("file"), lines.map(|line| format!("{}\n", line.as_str())).concat()).expect("the file");
     tmux.ask(&["set-environment", "-gu", "AFTER"]);
@@ -84,7 +79,9 @@ fn session(tmux: &Tmux, bytes: &mut Bytes) {
     }
     let _ = fs::remove_dir_all(tmux.path("seen"));
     fs::create_dir(tmux.path("seen")).expect("a folder");
-    fs::write(tmux.path("file"), view(&fleet).text.as_bytes()).expect("the file");
+    let text = view::view(&fleet).text;
+    assert_eq!(view::read(&text), fleet.windows);
+    fs::write(tmux.path("file"), text.as_bytes()).expect("the file");
     let said = tmux.ask(&["source-file", &tmux.path("file").display().to_string()]);
     assert_eq!(said, "", "tmux has something to say");
 
@@ -94,7 +91,9 @@ fn session(tmux: &Tmux, bytes: &mut Bytes) {
         .iter()
         .flat_map(|window| &window.panes)
         .map(|agent| {
-            [&*program.display().to_string(), "attach", agent.as_str(), "--fleet", "odd"].map(str::to_owned).to_vec()
+            [&*program.display().to_string(), "attach", agent.as_str(), "--fleet", "odd", "--wait"]
+                .map(str::to_owned)
+                .to_vec()
         })
         .collect();
     assert_eq!(called(tmux, panes), meant);
@@ -126,7 +125,9 @@ fn directly(tmux: &Tmux, fleet: &Fleet) -> BTreeMap<String, usize> {
         } else {
             &["new-window", "-t", "=direct:"]
         };
-        tmux.ask(&[first, &["-n", &title, "sleep 1000"]].concat());
+        tmux.ask(&[first, &["sleep 1000"]].concat());
+        tmux.ask(&["set-option", "-w", "-t", "=direct:", view::TITLE, &title]);
+        tmux.ask(&["rename-window", "-t", "=direct:", view::NAME]);
         for _ in 1..window.panes.len() {
             tmux.ask(&["split-window", "-t", "=direct:", "sleep 1000"]);
             tmux.ask(&["select-layout", "-t", "=direct:", "tiled"]);

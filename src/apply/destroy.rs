@@ -7,6 +7,7 @@ use super::ApplyError;
 use super::effects::{change_links, stop_timeout, write};
 use super::managers::Chosen;
 use super::state::{NoteKind, State};
+use super::view;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::Ledger;
 use crate::plan::destroy::Destruction;
@@ -52,6 +53,7 @@ pub fn run(
     // Links first: from here on a boot starts nothing of this fleet.
     change_links(&destruction.links, &mut no_links)?;
     stop(state, chosen, ledger, destruction, progress)?;
+    view::remove(state, chosen)?;
     let mut files: BTreeMap<_, _> = ledger.files.clone();
     for change in &destruction.files {
         write(change, &mut files)?;

@@ -18,6 +18,7 @@ mod processes;
 pub mod state;
 pub mod status;
 mod verify;
+pub mod view;
 mod words;
 pub mod worktrees;
 

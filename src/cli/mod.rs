@@ -66,6 +66,7 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
         Command::Show(args) => commands::show::run(ui, args),
         Command::Status(args) => commands::status::run(ui, global, args),
         Command::Attach(args) => commands::attach::run(global, args),
+        Command::View(args) => commands::view::run(ui, global, args),
         Command::Screen(args) => commands::screen::run(ui, global, args),
         Command::Send(args) => commands::send::run(ui, global, args),
         Command::Start(args) => commands::power::run(ui, global, args, crate::apply::power::Verb::Start),

@@ -33,6 +33,12 @@ impl FileChange {
             Self::Remove { unit, .. } => *unit,
         }
     }
+
+    /// Whether it is the viewer's windows.
+    #[must_use]
+    pub fn is_view(&self) -> bool {
+        matches!(self, Self::Write { artifact, .. } if artifact.kind == FileKind::View)
+    }
 }
 
 /// A link that `apply` would touch.

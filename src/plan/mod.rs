@@ -13,6 +13,7 @@ mod rename;
 pub mod saved;
 mod select;
 pub mod show;
+pub mod view;
 pub mod waves;
 pub mod why;
 pub mod worktree;
@@ -248,6 +249,9 @@ pub fn plan(
     let mut notes: Vec<String> = live.drop_ins.iter().map(drop_in_note).collect();
     for (name, host) in &fleet.elsewhere {
         notes.push(format!("{name} belongs to host {host} and is not applied here"));
+    }
+    if ledger.generation > 0 && files.iter().any(FileChange::is_view) {
+        notes.push("the layout changes: `fleet view` brings windows that are open up to date".to_owned());
     }
     if manager == ManagerKind::Local {
         notes.push(

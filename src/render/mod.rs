@@ -8,7 +8,7 @@ mod manifest;
 pub mod sink;
 mod template;
 pub mod unit;
-mod view;
+pub mod view;
 
 pub use artifact::{Artifact, FileKind, Owner};
 pub use view::view;
@@ -35,6 +35,7 @@ pub fn render(fleet: &Fleet, target: Target) -> Vec<Artifact> {
             artifacts.push(Artifact::new(Owner::Fleet, kind, fleet.paths.unit(&unit), text));
         }
     }
+    artifacts.push(view(fleet));
     for part in in_parts(&fleet.agents, |agents| several(fleet, agents, target)) {
         artifacts.extend(part);
     }

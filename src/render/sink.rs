@@ -129,31 +129,40 @@ pub fn env_line(name: &str, value: &str) -> Marked {
     Marked::new(out)
 }
 
-/// A word of a command of a file that tmux reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TmuxWord {
-    /// tmux takes it as it is: a command's name, an option, the program of a pane and its words.
-    Plain(String),
-    /// tmux expands it: the name of a session or window. `#(…)` would run a program.
-    Name(String),
-}
-
-/// A command of a file that tmux reads: every word in single quotes, between which nothing has a meaning. The `#` of a
-/// name is doubled; control characters have no business in any of them.
+/// A command of a file that tmux reads: every word in single quotes, between which nothing has a meaning. Control
+/// characters have no business in any of them. No word of a roster may stand where tmux expands a format.
 #[must_use]
-pub fn tmux_line(words: &[TmuxWord]) -> Marked {
+pub fn tmux_line(words: &[&str]) -> Marked {
     let quoted: Vec<_> = words
         .iter()
         .map(|word| {
-            let text = match word {
-                TmuxWord::Plain(text) => text.clone(),
-                TmuxWord::Name(text) => text.replace('#', "##"),
-            };
-            let text: String = text.chars().filter(|c| !c.is_control()).collect();
+            let text: String = word.chars().filter(|c| !c.is_control()).collect();
             format!("'{}'", text.replace('\'', "'\\''"))
         })
         .collect();
     Marked::new(quoted.join(" "))
+}
+
+/// The words of a line that [`tmux_line`] made; none for any other line.
+#[must_use]
+pub fn tmux_words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = line;
+    while let Some(inside) = rest.trim_start_matches(' ').strip_prefix('\'') {
+        let mut word = String::new();
+        rest = inside;
+        while let Some((text, after)) = rest.split_once('\'') {
+            word.push_str(text);
+            rest = after;
+            match after.strip_prefix("\\''") {
+                Some(after) => rest = after,
+                None => break,
+            }
+            word.push('\'');
+        }
+        words.push(word);
+    }
+    words
 }
 
 /// A duration: milliseconds as systemd writes them. It counts microseconds, and takes longer ones for mistakes.
@@ -177,8 +186,16 @@ mod tests {
         assert_eq!(env_line("A", "x\"`$\\y").as_str(), r#"A="x\"\`\$\\y""#);
         assert_eq!(path(Path::new("/a b/%h")).as_str(), "/a b/%%h");
         assert_eq!(duration(1500).as_str(), "1500ms");
-        let words = [TmuxWord::Plain("it's #1".to_owned()), TmuxWord::Name("#(x)".to_owned())];
-        assert_eq!(tmux_line(&words).as_str(), r"'it'\''s #1' '##(x)'");
+        assert_eq!(tmux_line(&["it's #1", "#(x)"]).as_str(), r"'it'\''s #1' '#(x)'");
+    }
+
+    #[test]
+    fn words_for_tmux_are_read_back() {
+        for words in [&["a"][..], &["", " ", "'", "' '", "''"], &["'\\''", "\\", "' '\\'' '"], &["a b", "größe ;"]]
+        {
+            assert_eq!(tmux_words(tmux_line(words).as_str()), words);
+        }
+        assert_eq!(tmux_words("# a comment"), [] as [&str; 0]);
     }
 
     #[test]

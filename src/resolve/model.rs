@@ -64,6 +64,18 @@ impl Paths {
         self.runtime.join(format!("{name}.sock"))
     }
 
+    /// The viewer's windows, as tmux reads them.
+    #[must_use]
+    pub fn view(&self) -> PathBuf {
+        self.state.join("view.tmux")
+    }
+
+    /// Where the viewer's tmux server listens. No agent's socket is called so: those end in `.sock`.
+    #[must_use]
+    pub fn view_socket(&self) -> PathBuf {
+        self.runtime.join("view.tmux")
+    }
+
     /// Copies of the two binaries that fleet owns, so that a moved or cleaned build breaks no start.
     #[must_use]
     pub fn bin(&self) -> PathBuf {

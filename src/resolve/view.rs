@@ -49,7 +49,10 @@ fn named(pane: &Pane, members: &[Member<'_>]) -> Vec<AgentName> {
     chosen.cloned().collect()
 }
 
-/// Those who lead in one window, then one window for each role.
+/// Panes that a person can still read in one window; a layout of their own may have more.
+const READABLE: usize = 9;
+
+/// Those who lead in one window, then each role in as many as it needs.
 fn by_default(agents: &[Agent]) -> Vec<Window> {
     let window =
         |title: &str, panes: Vec<AgentName>| Window { title: title.to_owned(), arrange: "tiled".to_owned(), panes };
@@ -65,7 +68,10 @@ fn by_default(agents: &[Agent]) -> Vec<Window> {
     }
     for role in roles {
         let workers = of(&|agent| agent.kind == AgentKind::Agent && agent.role.as_ref() == Some(role));
-        windows.push(window(role.as_str(), workers));
+        for (index, some) in workers.chunks(READABLE).enumerate() {
+            let title = if index == 0 { role.to_string() } else { format!("{role} {}", index + 1) };
+            windows.push(window(&title, some.to_vec()));
+        }
     }
     windows
 }

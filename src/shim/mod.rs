@@ -34,6 +34,7 @@ mod serve;
 mod start;
 mod stop;
 mod terminal;
+mod transcript;
 mod turn;
 
 pub use conversation::RECORD as CONVERSATION;
@@ -43,6 +44,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 pub use ending::Ending;
+pub use transcript::transcript;
 
 /// Why the agent was not started.
 #[derive(Debug)]

@@ -1,7 +1,9 @@
-//! Questions to a running tmux server (tmux(1)). Nothing here starts one.
+//! Questions to a running tmux server (tmux(1)).
 //!
 //! Names of sessions and windows are text that agents can set. They are never put into a format, a target or a command;
 //! they come back as values, each with its length in front, so that no name can pose as another field or line.
+
+mod server;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,7 +11,8 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::process::{self, Invocation, ProcessError};
+use super::process::{self, Finished, Invocation, ProcessError};
+pub use server::{MarkedPane, Server, start};
 
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -88,6 +91,11 @@ fn list(socket: Option<&Path>, format: &str) -> Result<Vec<u8>, TmuxError> {
         ProcessError::NotFound { .. } => TmuxError::Missing,
         other => TmuxError::Failed(other),
     })?;
+    answer(finished)
+}
+
+/// What it printed, or its own words about why not.
+fn answer(finished: Finished) -> Result<Vec<u8>, TmuxError> {
     if finished.status.success() {
         return Ok(finished.stdout);
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use fleet::diagnostic::Code;
 use fleet::render::unit::parse;
+use fleet::resolve::Window;
 
 use super::compile::{compile, compile_on, host};
 
@@ -55,6 +56,46 @@ fn a_pane_starts_the_program_whatever_its_folder_is_called() {
     let fleet = compiled.fleet.as_ref().unwrap_or_else(|| panic!("{}", compiled.text()));
     let view = fleet::render::view(fleet).text;
     assert!(view.contains("'/home/ada/c#/odd/bin/fleet' 'attach' 'one'"), "{view}");
+}
+
+#[test]
+fn without_a_layout_no_window_has_more_panes_than_one_can_read() {
+    let text = "fleet \"odd\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\norchestrator \"lead\"\nagent \"c\" count=20 { role \"coder\"; }\n";
+    let compiled = compile(text);
+    let windows = &compiled.fleet.as_ref().unwrap_or_else(|| panic!("{}", compiled.text())).windows;
+    let shown: Vec<_> = windows.iter().map(|window| (window.title.as_str(), window.panes.len())).collect();
+    assert_eq!(shown, [("core", 1), ("coder", 9), ("coder 2", 9), ("coder 3", 2)]);
+}
+
+#[test]
+fn windows_are_read_back_as_they_were_written() {
+    let agents =
+        ["one", "two"].map(|name| format!("agent \"{name}\" {{ role \"coder\"; runtime \"canary\"; }}\n")).concat();
+    let compiled = compile(&format!("fleet \"odd\" version=1\nfloor \"exempt\" reason=\"x\"\n{agents}"));
+    let mut fleet = compiled.fleet.clone().unwrap_or_else(|| panic!("{}", compiled.text()));
+    // Rosters may not hold all of these; nothing may depend on that here.
+    let titles = [
+        "#(touch x)",
+        "#{E:pane_title}",
+        ";",
+        "a;",
+        "=a",
+        "%H",
+        "it's \"q\"",
+        "' '",
+        "größe 日本",
+        "$1",
+        "~",
+        "-d",
+        "\\",
+    ];
+    let first = fleet.windows[0].clone();
+    fleet.windows = titles.map(|title| Window { title: title.to_owned(), ..first.clone() }).to_vec();
+    let text = fleet::render::view(&fleet).text;
+    assert_eq!(fleet::render::view::read(&text), fleet.windows, "{text}");
+    // No title stands where tmux would expand it.
+    let names: Vec<&str> = text.lines().filter(|line| line.starts_with("'rename-window'")).collect();
+    assert_eq!(names, vec!["'rename-window' '#{@fleet_title}'"; titles.len()]);
 }
 
 #[test]

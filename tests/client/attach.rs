@@ -28,6 +28,7 @@ fn in_a_terminal() {
         detach_key: word("ATTACH_KEY").map(|key| key.parse().unwrap()).unwrap_or_default(),
         reconnect: word("ATTACH_RECONNECT").is_some(),
         hint: false,
+        log: std::env::var_os("ATTACH_LOG").map(Into::into),
     });
     let (code, words) = match end {
         Ok(AttachEnd::Detached) => (0, "result: detached".to_owned()),
@@ -114,6 +115,18 @@ fn a_watcher_types_nothing_and_may_leave_with_ctrl_c() {
         assert_eq!(client.hear(), Some(('D', vec![])), "and nothing before it");
         assert_eq!(pty.code(), 0);
     }
+}
+
+/// A terminal that makes arrow keys of its wheel on the alternate screen would type them into an agent.
+#[test]
+fn the_wheel_types_nothing_while_the_agent_has_not_asked_for_it() {
+    let shim = Shim::new();
+    let (mut pty, mut client) = viewer(&shim, &[]);
+    assert!(!pty.screen().modes.contains(TermMode::ALTERNATE_SCROLL));
+    client.json(from_shim::EXIT, &Ended { code: Some(0), signal: None });
+    assert_eq!(pty.code(), 10);
+    assert!(pty.screen().modes.contains(TermMode::ALTERNATE_SCROLL), "as most terminals have it");
+    assert!(String::from_utf8_lossy(&pty.raw).contains("\x1b[?1007r"), "the others are asked to restore it");
 }
 
 #[test]

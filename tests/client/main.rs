@@ -8,7 +8,9 @@ mod leaving;
 #[path = "../shim/manifest.rs"]
 mod manifest;
 mod many;
+mod pager;
 #[path = "../canary/pty.rs"]
 mod pty;
 mod real;
+mod sizes;
 mod subscribe;

@@ -16,13 +16,13 @@ use super::manifest::manifest;
 use super::pty::Pty;
 
 /// A canary under a shim. Both end with it, by the shim's pid.
-struct Agent {
+pub struct Agent {
     shim: Child,
     folder: tempfile::TempDir,
 }
 
 impl Agent {
-    fn start(steps: Vec<Step>) -> Self {
+    pub fn start(steps: Vec<Step>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let script = at("script.json");
@@ -50,12 +50,17 @@ impl Agent {
         Self { shim: shim.spawn().unwrap(), folder }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join("r/lead.sock")
     }
 
+    /// Where its log is.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Asks until the status is as it should be.
-    fn is(&self, what: &str, met: impl Fn(&Status) -> bool) -> Status {
+    pub fn is(&self, what: &str, met: impl Fn(&Status) -> bool) -> Status {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let last = client::status(&self.socket(), PATIENCE);
@@ -69,7 +74,7 @@ impl Agent {
         }
     }
 
-    fn send(&self, text: &str) -> SendAnswer {
+    pub fn send(&self, text: &str) -> SendAnswer {
         let message = SendRequest { text: text.to_owned(), from: None };
         client::send(&self.socket(), &message, client::SEND_TIMEOUT).unwrap()
     }
@@ -93,6 +98,11 @@ impl Drop for Agent {
 
 fn state(wanted: State) -> impl Fn(&Status) -> bool {
     move |status| status.state == wanted
+}
+
+/// Says hello and waits for words.
+pub fn talker() -> Vec<Step> {
+    vec![Step::Print { text: "hello".to_owned() }, Step::Wait, Step::Busy { ms: 600_000 }]
 }
 
 #[test]

@@ -15,8 +15,12 @@ mod managers;
 #[path = "../shim/manifest.rs"]
 mod manifest;
 mod oracle;
+#[allow(dead_code, reason = "shared with tests/canary, which asks for more")]
+#[path = "../canary/pty.rs"]
+mod pty;
 mod shims;
 mod support;
+mod view;
 #[path = "../system/wait.rs"]
 mod wait;
 mod worktrees;

@@ -12,3 +12,4 @@ mod rosters;
 mod saved;
 mod simulation;
 mod verdicts;
+mod view;

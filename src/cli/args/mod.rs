@@ -3,6 +3,7 @@
 mod apply;
 mod edit;
 mod language;
+mod view;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ pub use apply::{Apply, Carry, Manager, Plan, Rollback, Select, Shared, Show, Whe
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub use edit::{Add, Kind, Migrate, Remove, Rename};
 pub use language::{Completions, Explain, Fmt, Help, Man, Render, Schema, Validate, topics};
+pub use view::{Attach, View};
 
 /// Infrastructure-as-code for coding agents.
 ///
@@ -70,6 +72,8 @@ pub enum Command {
     Status(Json),
     /// Open an agent's terminal. Ctrl-\ leaves; the agent goes on.
     Attach(Attach),
+    /// Open the fleet's windows in tmux: a pane for each agent, as the roster's layout says.
+    View(View),
     /// Print what stands on an agent's screen.
     #[command(hide = true)]
     Screen(Screen),
@@ -182,20 +186,6 @@ pub struct Json {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// Options of `attach`.
-#[derive(Debug, Clone, ClapArgs)]
-pub struct Attach {
-    /// The agent; else the orchestrator.
-    #[arg(value_name = "AGENT")]
-    pub agent: Option<String>,
-    /// Only look: nothing typed reaches the agent.
-    #[arg(long)]
-    pub watch: bool,
-    /// The key that leaves, as in ctrl-o. Pressed twice it reaches the agent.
-    #[arg(long, value_name = "KEY", default_value = "ctrl-\\")]
-    pub detach_key: String,
 }
 
 /// Options of `screen`.

@@ -20,9 +20,10 @@ pub fn run(global: &Global, args: &Attach) -> Result<Exit, CliError> {
         detach_key,
         reconnect: true,
         hint: true,
+        log: Some(target.state.paths.agent(&name)),
     };
     let running = target.state.run(&name).is_some_and(|run| crate::system::proc::is_alive(&run.shim));
-    if !running {
+    if !running && !args.wait {
         let message = format!("agent `{name}` does not run");
         return Err(CliError::failed(
             message,

@@ -25,6 +25,10 @@ pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
         return Ok(Exit::Ok);
     }
     let target = target::find(global)?;
+    if super::view::is_inside(&target) {
+        let message = "this is the fleet's own view, which would end in the middle of it; nothing was removed";
+        return Err(CliError::refused(message, "leave the view with C-b d, then run `fleet destroy` again"));
+    }
     if let Some(exit) = hand_over(ui, &target.state, &target.ledger, &|_| true, false)? {
         return Ok(exit);
     }
@@ -33,7 +37,11 @@ pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
     let mut ledger = target.state.ledger()?.unwrap_or(target.ledger);
     let live = observe::observe(&target.state, &[], Some(&ledger), manager.manager.as_ref())?;
     let plan = destruction(&ledger, &live);
-    ui.out(&text(&plan, &target.state.paths.state, &home));
+    let mut said = text(&plan, &target.state.paths.state, &home);
+    if target.state.paths.view_socket().exists() {
+        said.push_str(" Closes its view.");
+    }
+    ui.out(&said);
     let edited = plan.conflicts.iter().find(|conflict| conflict.kind == ConflictKind::EditedByHand);
     if let Some(edited) = edited.filter(|_| !args.overwrite) {
         let message = format!("{} was edited by hand; nothing was removed", tilde(&edited.path, &home));

@@ -187,12 +187,29 @@ fn paths(host: &HostFacts) -> Check {
 
 fn tmux() -> Check {
     match version("tmux", "-V") {
+        Ok(Some(version)) if is_older(&version, (3, 2)) => Check::new(
+            "tmux",
+            Grade::Weak,
+            format!("{version} is too old for `fleet view`; `fleet attach` works without it"),
+            "install tmux 3.2 or newer",
+        ),
         Ok(Some(version)) => {
             Check::new("tmux", Grade::Good, format!("{version} (a viewer only; agents do not depend on it)"), "")
         }
-        Ok(None) => Check::new("tmux", Grade::Weak, "not found; `fleet attach` works without it", ""),
+        Ok(None) => {
+            Check::new("tmux", Grade::Weak, "not found; `fleet view` needs it, `fleet attach` works without it", "")
+        }
         Err(why) => Check::new("tmux", Grade::Weak, why, ""),
     }
+}
+
+/// Whether the first number in `version`, as in `tmux 3.3a` or `tmux next-3.6`, is below `least`. One without a number
+/// is not.
+fn is_older(version: &str, least: (u32, u32)) -> bool {
+    let number = version.split(|c: char| !(c.is_ascii_digit() || c == '.')).find(|part| part.contains('.'));
+    let parts = number.and_then(|number| number.split_once('.'));
+    let parts = parts.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    parts.is_some_and(|parts: (u32, u32)| parts < least)
 }
 
 fn agent_cli(name: &'static str) -> Check {
@@ -233,4 +250,22 @@ fn roster(global: &Global, host: &HostFacts) -> Option<Check> {
         Ok(_) => Check::new("roster", Grade::Bad, "has mistakes", "run `fleet validate`"),
         Err(error) => Check::new("roster", Grade::Bad, error.message, error.help.as_deref().unwrap_or("")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_older;
+
+    #[test]
+    fn versions_of_tmux_are_told_apart() {
+        for (version, older) in [
+            ("tmux 3.1c (/usr/bin/tmux)", true),
+            ("tmux 2.9", true),
+            ("tmux 3.3a", false),
+            ("tmux next-3.6", false),
+            ("tmux master", false),
+        ] {
+            assert_eq!(is_older(version, (3, 2)), older, "{version}");
+        }
+    }
 }

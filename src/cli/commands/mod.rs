@@ -24,6 +24,7 @@ pub mod send;
 pub mod show;
 pub mod status;
 pub mod validate;
+pub mod view;
 
 /// A unified diff of two texts, without what looks like a secret.
 fn diff(before: &str, after: &str, old: &str, new: &str) -> String {

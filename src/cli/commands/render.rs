@@ -24,8 +24,7 @@ pub fn run(ui: &Ui, global: &Global, args: &Render) -> Result<Exit, CliError> {
         Manager::Systemd => Some(args.systemd),
         Manager::Local => None,
     };
-    let mut artifacts = render::render(fleet, Target { systemd });
-    artifacts.push(render::view(fleet));
+    let artifacts = render::render(fleet, Target { systemd });
     match (&args.stdout, &args.out) {
         (Some(name), _) => print(ui, fleet, &artifacts, name),
         (None, Some(folder)) => write(ui, fleet, &artifacts, folder),

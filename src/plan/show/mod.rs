@@ -42,7 +42,9 @@ impl Plan {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let action = |wanted| self.agents.iter().filter(|agent| agent.action == wanted).count();
-        let own = usize::from(!(self.files.is_empty() && self.links.is_empty()) && self.generation > 0);
+        // What people look at the agents through follows them, and is no change of its own.
+        let changed = !self.links.is_empty() || self.files.iter().any(|change| !change.is_view());
+        let own = usize::from(changed && self.generation > 0);
         let process = |wanted| self.agents.iter().filter(|agent| agent.process == wanted).count();
         let renamed =
             |wanted| self.agents.iter().filter(|agent| agent.was.is_some() && agent.process == wanted).count();

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 
-use super::connection::{Connection, Over, failed, read_input, wait_for};
+use super::connection::{CTRL_C, Connection, Over, failed, read_input, wait_for};
 use super::exchange::{converse, opening};
 use super::keys::{DetachKey, Keys};
 use super::signals::Signals;
 use super::terminal::Terminal;
-use super::{ANSWER_TIMEOUT, ClientError};
+use super::{ANSWER_TIMEOUT, ClientError, pager};
 use crate::shim::protocol::{AttachMode, AttachRequest, Ended};
+use crate::shim::transcript;
 
 /// Waits between looks for the agent to come back: from the first, doubled up to the second.
 const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -33,6 +34,8 @@ pub struct Attachment {
     pub reconnect: bool,
     /// Say on the last row for a moment how to leave, over the agent's first picture.
     pub hint: bool,
+    /// The folder of the agent's log, which the detach key and `[` show.
+    pub log: Option<PathBuf>,
 }
 
 /// How it ended.
@@ -56,7 +59,7 @@ pub enum AttachEnd {
 pub fn attach(attachment: &Attachment) -> Result<AttachEnd, ClientError> {
     let terminal = Terminal::new()?;
     let signals = Signals::new().map_err(|error| failed("catching signals", error))?;
-    let mut viewer = Viewer { attachment, terminal, signals };
+    let mut viewer = Viewer { attachment, terminal, signals, keys: Keys::new(attachment.detach_key) };
     let end = viewer.run();
     viewer.terminal.leave();
     let signal = viewer.signals.ending();
@@ -72,6 +75,8 @@ pub(super) struct Viewer<'a> {
     pub(super) attachment: &'a Attachment,
     pub(super) terminal: Terminal,
     pub(super) signals: Signals,
+    /// Of what is typed while the agent does not run.
+    keys: Keys,
 }
 
 impl Viewer<'_> {
@@ -127,10 +132,11 @@ impl Viewer<'_> {
     /// One agent's run, from drawing to its end. The second value: whether the agent was seen.
     fn show(&mut self, stream: UnixStream) -> Result<(Over, bool), ClientError> {
         let Attachment { name, detach_key: key, watch, .. } = self.attachment;
+        let log = if self.attachment.log.is_some() { ", with [ shows the log" } else { "" };
         let hint = if *watch {
-            format!("watching {name}; {key} leaves")
+            format!("watching {name}; {key} leaves{log}")
         } else {
-            format!("attached to {name}; {key} detaches, twice sends it to the agent")
+            format!("attached to {name}; {key} detaches, twice sends it to the agent{log}")
         };
         self.terminal.say(&hint);
         self.terminal.raw()?;
@@ -147,7 +153,11 @@ impl Viewer<'_> {
     fn leaves_within(&mut self, wait: Duration, socket: &Path) -> Result<bool, ClientError> {
         let deadline = Instant::now() + wait;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            if self.keys.expired(Instant::now()) {
+                return Ok(true);
+            }
+            let next = self.keys.deadline().map_or(deadline, |key| key.min(deadline));
+            let left = next.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(false);
             }
@@ -162,12 +172,43 @@ impl Viewer<'_> {
                 return Ok(true);
             }
             if typed {
-                let keys = Keys::new(self.attachment.detach_key);
-                match read_input() {
-                    Ok(bytes) if !bytes.is_empty() && !keys.leaves(&bytes) => {}
+                let bytes = match read_input() {
+                    Ok(bytes) if !bytes.is_empty() && !bytes.contains(&CTRL_C) => bytes,
                     _ => return Ok(true),
+                };
+                let typed = self.keys.feed(&bytes, Instant::now());
+                if typed.detach {
+                    return Ok(true);
+                }
+                if typed.pager && self.attachment.log.is_some() {
+                    if let Some(trouble) = self.show_log() {
+                        self.terminal.say(&trouble);
+                    }
+                    self.terminal.raw()?;
                 }
             }
+        }
+    }
+
+    /// Shows the agent's log until the person has read enough, and gives in words what kept it from that. The terminal
+    /// is in its usual state afterwards if a pager has had it.
+    pub(super) fn show_log(&mut self) -> Option<String> {
+        let Attachment { socket, log: Some(folder), .. } = self.attachment else { return None };
+        let (columns, rows) = match super::screen(socket, ANSWER_TIMEOUT) {
+            Ok(screen) => (screen.columns, screen.rows),
+            Err(_) => self.terminal.size(),
+        };
+        match transcript(folder, columns, rows) {
+            Ok(Some(text)) => {
+                self.terminal.leave();
+                match pager::show(&text, &mut self.signals) {
+                    Ok(true) => None,
+                    Ok(false) => Some("there is no pager: set PAGER, or install less".to_owned()),
+                    Err(error) => Some(format!("the pager failed: {error}")),
+                }
+            }
+            Ok(None) => Some("there is no log of this agent: `log` in the roster says what is kept".to_owned()),
+            Err(error) => Some(format!("the log cannot be read: {error}")),
         }
     }
 }

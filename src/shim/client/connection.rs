@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
 use super::ClientError;
-use super::attach::Viewer;
+use super::attach::{Attachment, Viewer};
 use super::exchange::refusal;
 use super::keys::Keys;
 use crate::shim::protocol::{Ended, Frame, Notice, from_shim, to_shim};
@@ -21,6 +21,16 @@ const HELD: usize = 256 * 1024;
 
 /// How long a notice stands on the last row.
 const NOTICE: Duration = Duration::from_secs(3);
+
+/// Ends a viewer who cannot type, as everywhere else.
+pub(super) const CTRL_C: u8 = 0x03;
+
+/// What a person asked of the viewer itself.
+enum Wish {
+    Nothing,
+    Log,
+    Leave,
+}
 
 /// Why a connection is over.
 pub(super) enum Over {
@@ -42,7 +52,7 @@ pub(super) struct Connection<'v, 'a> {
     keys: Keys,
     /// What the shim had to say, each once. Told again at the end, where it stays readable.
     notices: Vec<String>,
-    /// How to leave, shown over the first picture: the line before it is hidden by the alternate screen.
+    /// How to leave, or what came of the pager, shown over the next picture.
     hint: Option<String>,
     /// Until when the last one stands on the screen.
     noticed: Option<Instant>,
@@ -110,7 +120,14 @@ impl<'v, 'a> Connection<'v, 'a> {
             // A shim draws the whole screen for a viewer that tells its size, and the notice goes.
             self.say_size();
         }
-        if came[1] && self.typed() || self.keys.expired(Instant::now()) {
+        if came[1] {
+            match self.typed() {
+                Wish::Nothing => {}
+                Wish::Log => self.show_log()?,
+                Wish::Leave => return Ok(ControlFlow::Break(Over::Left)),
+            }
+        }
+        if self.keys.expired(Instant::now()) || self.viewer.signals.ending().is_some() {
             return Ok(ControlFlow::Break(Over::Left));
         }
         if came.get(3) == Some(&true) && !self.drawn() {
@@ -120,21 +137,39 @@ impl<'v, 'a> Connection<'v, 'a> {
         if came[2] { self.listen() } else { Ok(ControlFlow::Continue(())) }
     }
 
-    /// Takes what was typed. True when the viewer leaves, or its terminal is gone.
-    fn typed(&mut self) -> bool {
+    /// Takes what was typed. A terminal that is gone is left.
+    fn typed(&mut self) -> Wish {
         let bytes = match read_input() {
             Ok(bytes) if !bytes.is_empty() => bytes,
-            Err(Errno::EINTR | Errno::EAGAIN) => return false,
-            _ => return true,
+            Err(Errno::EINTR | Errno::EAGAIN) => return Wish::Nothing,
+            _ => return Wish::Leave,
         };
-        if self.viewer.attachment.watch {
-            return self.keys.leaves(&bytes);
-        }
+        let Attachment { watch, log, .. } = self.viewer.attachment;
         let typed = self.keys.feed(&bytes, Instant::now());
-        if !typed.pass.is_empty() {
+        if *watch && bytes.contains(&CTRL_C) {
+            return Wish::Leave;
+        }
+        if !*watch && !typed.pass.is_empty() {
             self.say.extend(Frame::encode(to_shim::INPUT, &typed.pass));
         }
-        typed.detach
+        match (typed.detach, typed.pager && log.is_some()) {
+            (true, _) => Wish::Leave,
+            (_, true) => Wish::Log,
+            _ => Wish::Nothing,
+        }
+    }
+
+    /// Shows the agent's log. The agent is not told: its terminal keeps its size, and what it prints meanwhile is on the
+    /// screen that is drawn afterwards.
+    fn show_log(&mut self) -> Result<(), ClientError> {
+        // Over the picture that comes then, which would cover a notice that is shown now.
+        self.hint = self.viewer.show_log();
+        self.viewer.terminal.enter()?;
+        // Whatever was left to be drawn is behind the times; the size, told again, has everything drawn anew.
+        self.draw.clear();
+        self.noticed = None;
+        self.say_size();
+        Ok(())
     }
 
     /// Gives the terminal some of what waits for it. False when it is gone.

@@ -81,12 +81,14 @@ pub(super) struct Typed {
     /// For the agent.
     pub(super) pass: Vec<u8>,
     pub(super) detach: bool,
+    /// The agent's log is wanted. What was typed after that is for whatever shows it, and is dropped.
+    pub(super) pager: bool,
 }
 
 /// Finds the detach key in a stream that may be cut anywhere.
 ///
 /// One press detaches once it is clear that no second one follows, or when another key does. Two send one to the agent.
-/// The key and `[` do nothing: they are kept for the pager.
+/// The key and `[` open the pager.
 #[derive(Debug)]
 pub(super) struct Keys {
     key: DetachKey,
@@ -104,16 +106,16 @@ impl Keys {
 
     /// Takes what was typed at `now`.
     pub(super) fn feed(&mut self, bytes: &[u8], now: Instant) -> Typed {
-        let mut typed = Typed { pass: Vec::with_capacity(bytes.len()), detach: self.expired(now) };
+        let mut typed = Typed { pass: Vec::with_capacity(bytes.len()), detach: self.expired(now), pager: false };
         for &byte in bytes {
-            if typed.detach {
+            if typed.detach || typed.pager {
                 break;
             }
             let first = byte == self.key.0 && !self.in_paste;
             if self.pressed.take().is_some() {
                 match byte {
                     _ if first => typed.pass.push(byte),
-                    b'[' => {}
+                    b'[' => typed.pager = true,
                     _ => typed.detach = true,
                 }
             } else if first {
@@ -141,11 +143,6 @@ impl Keys {
     pub(super) fn expired(&self, now: Instant) -> bool {
         self.deadline().is_some_and(|deadline| now >= deadline)
     }
-
-    /// Whether a viewer who cannot type wants to leave: the detach key or Ctrl-C.
-    pub(super) fn leaves(&self, bytes: &[u8]) -> bool {
-        bytes.iter().any(|&byte| byte == self.key.0 || byte == 0x03)
-    }
 }
 
 #[cfg(test)]
@@ -153,7 +150,7 @@ mod tests {
     use super::*;
 
     fn typed(pass: &[u8], detach: bool) -> Typed {
-        Typed { pass: pass.to_vec(), detach }
+        Typed { pass: pass.to_vec(), detach, pager: false }
     }
 
     #[test]
@@ -205,10 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn the_pager_key_is_kept_free() {
+    fn the_key_and_a_bracket_open_the_pager() {
         let now = Instant::now();
         let mut keys = Keys::new(DetachKey::default());
-        assert_eq!(keys.feed(b"\x1c[a", now), typed(b"a", false));
+        assert_eq!(keys.feed(b"x\x1c[a", now), Typed { pager: true, ..typed(b"x", false) });
         assert_eq!(keys.deadline(), None);
     }
 

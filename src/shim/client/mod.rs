@@ -7,6 +7,7 @@ mod connection;
 mod error;
 mod exchange;
 mod keys;
+mod pager;
 mod signals;
 mod subscribe;
 mod terminal;

@@ -43,6 +43,14 @@ impl Signals {
         while matches!(self.reader.read(&mut bytes), Ok(1..)) {}
     }
 
+    /// Forgets signals that keys send: pressed while another program had the terminal, they were meant for that one.
+    pub(super) fn forgive_keys(&self) {
+        for signal in [SIGINT, SIGQUIT] {
+            let number = usize::try_from(signal).expect("signal numbers are small and positive");
+            let _ = self.ending.compare_exchange(number, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
     /// The signal that asks this process to end, if one came.
     pub(super) fn ending(&self) -> Option<i32> {
         i32::try_from(self.ending.load(Ordering::Relaxed)).ok().filter(|&signal| signal != 0)

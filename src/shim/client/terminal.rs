@@ -10,15 +10,17 @@ use nix::sys::termios::{self, SetArg, Termios};
 
 use super::ClientError;
 
-/// Saves the title and enters an empty alternate screen.
-const ENTER: &str = "\x1b[22;2t\x1b[?1049h\x1b[2J\x1b[H";
+/// Saves the title and enters an empty alternate screen. There most terminals make arrow keys of the wheel (mode 1007),
+/// which an agent would take for a person's: it gets the wheel when it asks for the mouse, and not otherwise.
+const ENTER: &str = "\x1b[22;2t\x1b[?1049h\x1b[?1007s\x1b[?1007l\x1b[2J\x1b[H";
 
 /// Undoes [`ENTER`] and every mode that an agent may have had switched on through the shim: synchronized updates, mouse
 /// reports of every kind, focus reports, bracketed paste, application cursor keys and keypad, no wrapping, margins, the
-/// cursor's shape and visibility, colours.
+/// cursor's shape and visibility, colours. The wheel's mode is on where it cannot be restored, as in most terminals.
 const LEAVE: &str = concat!(
     "\x1b[?2026l",
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l",
+    "\x1b[?1007h\x1b[?1007r",
     "\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[?7h\x1b[r",
     "\x1b[0 q\x1b[0m\x1b[?1049l\x1b[0m\x1b[?25h\x1b[23;2t",
 );
@@ -84,11 +86,12 @@ impl Terminal {
         Ok(())
     }
 
-    /// [`Terminal::raw`], and an empty screen to draw on.
+    /// [`Terminal::raw`], and an empty screen to draw on, unless it has one.
     pub(super) fn enter(&self) -> Result<(), ClientError> {
         self.raw()?;
-        lock().drawn = true;
-        write(ENTER.as_bytes());
+        if !std::mem::replace(&mut lock().drawn, true) {
+            write(ENTER.as_bytes());
+        }
         Ok(())
     }
 

@@ -40,6 +40,8 @@ pub(in crate::shim) struct Canvas {
     shape: Option<u8>,
     title: Option<String>,
     modes: Option<TermMode>,
+    /// It was given modes before, so those that are off must be said too.
+    told_modes: bool,
 }
 
 impl Canvas {
@@ -53,6 +55,7 @@ impl Canvas {
             shape: None,
             title: None,
             modes: None,
+            told_modes: false,
         }
     }
 
@@ -61,11 +64,10 @@ impl Canvas {
         self.size
     }
 
-    /// The viewer's terminal has another size now, and nobody knows what it shows.
+    /// The viewer's terminal has another size now, or was used for something else meanwhile: nobody knows what it shows,
+    /// nor which modes it has.
     pub(in crate::shim) fn resize(&mut self, size: Size) {
-        self.size = size;
-        self.rows = vec![None; usize::from(size.rows)];
-        self.cursor = None;
+        *self = Self { origin: self.origin, told_modes: self.told_modes, ..Self::new(size, self.live) };
     }
 
     /// The bytes that bring the viewer up to date. Empty when it is.
@@ -200,14 +202,15 @@ impl Canvas {
         let now = model.mode();
         let changed = self.modes.map_or(TermMode::all(), |before| before ^ now);
         for (mode, number) in MODES {
-            if changed.contains(*mode) && (self.modes.is_some() || now.contains(*mode)) {
+            if changed.contains(*mode) && (self.told_modes || now.contains(*mode)) {
                 let _ = write!(out, "\x1b[{number}{}", if now.contains(*mode) { 'h' } else { 'l' });
             }
         }
-        if changed.contains(TermMode::APP_KEYPAD) && (self.modes.is_some() || now.contains(TermMode::APP_KEYPAD)) {
+        if changed.contains(TermMode::APP_KEYPAD) && (self.told_modes || now.contains(TermMode::APP_KEYPAD)) {
             out.push_str(if now.contains(TermMode::APP_KEYPAD) { "\x1b=" } else { "\x1b>" });
         }
         self.modes = Some(now);
+        self.told_modes = true;
     }
 
     fn draw_title(&mut self, model: &Model, out: &mut String) {

@@ -33,6 +33,19 @@ impl Model {
         (-kept..0).map(|row| self.line(row)).unzip()
     }
 
+    /// The lines that scrolled off, oldest first, and whether each goes on in the next one. They are gone from the model.
+    pub(in crate::shim) fn take_scrolled(&mut self) -> Vec<(String, bool)> {
+        // The other screen's lines wait until it is shown again.
+        if self.term.mode().contains(TermMode::ALT_SCREEN) {
+            return Vec::new();
+        }
+        let (lines, wrapped) = self.scrollback(usize::MAX);
+        if !lines.is_empty() {
+            self.term.grid_mut().clear_history();
+        }
+        lines.into_iter().zip(wrapped).collect()
+    }
+
     /// The text of a row and whether it goes on in the next one.
     fn line(&self, row: i32) -> (String, bool) {
         let row = &self.term.grid()[Line(row)];

@@ -89,7 +89,7 @@ pub(super) const ROWS: &[NodeSpec] = &[
     NodeSpec {
         children: &[Scope::Layout],
         effect: Effect::Viewer,
-        ..declared("layout", Scope::Top, "The windows and panes of the viewer.")
+        ..node("layout", Scope::Top, "The windows and panes of the viewer.")
     },
     NodeSpec {
         arguments: &[need("TITLE", Kind::Title)],
@@ -101,14 +101,14 @@ pub(super) const ROWS: &[NodeSpec] = &[
         children: &[Scope::Window],
         repeats: true,
         effect: Effect::Viewer,
-        ..declared("window", Scope::Layout, "A window of panes.")
+        ..node("window", Scope::Layout, "A window of panes.")
     },
     NodeSpec {
         arguments: &[may("AGENT", Kind::AgentRef)],
         properties: &[prop("role", Kind::RoleName, "a pane for every agent of this role")],
         repeats: true,
         effect: Effect::Viewer,
-        ..declared("pane", Scope::Window, "The pane of an agent, or of each agent of a group or role.")
+        ..node("pane", Scope::Window, "The pane of an agent, or of each agent of a group or role.")
     },
     NodeSpec {
         arguments: &[some("CAPABILITY", Kind::Word(super::CAPABILITIES))],

@@ -1,0 +1,201 @@
+//! The raw log as text that a person can read: what the terminal showed, line by line, without what drew it.
+//!
+//! The log is played into a terminal model. Lines count when they scroll off, of a program that fills the screen by
+//! itself when they move off; what stands on the screen at the end comes last.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::time::Instant;
+
+use alacritty_terminal::term::TermMode;
+
+use super::terminal::{Model, Size};
+
+/// Bytes of the log that are played: its end.
+const MOST: u64 = 2 << 20;
+/// Bytes between two looks at the screen.
+const STEP: usize = 1024;
+/// Rows that have moved together before it counts as scrolling.
+const MOVED: usize = 3;
+
+/// The end of the log in `folder`, as it looked on a terminal of this size. `None` when there is no log.
+///
+/// # Errors
+/// When a log is there and cannot be read.
+pub fn transcript(folder: &Path, columns: u16, rows: u16) -> io::Result<Option<String>> {
+    let Some((mut bytes, is_whole)) = tail(&folder.join("log"), MOST)? else { return Ok(None) };
+    let room = MOST.saturating_sub(bytes.len() as u64);
+    if is_whole
+        && room > 0
+        && let Some((older, _)) = tail(&folder.join("log.1"), room)?
+    {
+        bytes.splice(0..0, older);
+    }
+    Ok(Some(played(&bytes, Size::new(columns, rows))))
+}
+
+/// The last `most` bytes of a file, from the beginning of a line where they are not all of it, and whether they are.
+fn tail(path: &Path, most: u64) -> io::Result<Option<(Vec<u8>, bool)>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let from = file.metadata()?.len().saturating_sub(most);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    if from > 0
+        && let Some(end) = memchr::memchr(b'\n', &bytes)
+    {
+        bytes.drain(..=end);
+    }
+    Ok(Some((bytes, from == 0)))
+}
+
+fn played(bytes: &[u8], size: Size) -> String {
+    // Between two looks no more lines can scroll off than bytes are played, of a frame or of a step.
+    let mut model = Model::new(size, 4 * u32::try_from(STEP).unwrap_or(u32::MAX));
+    let mut text = Text::default();
+    let mut rest: VecDeque<&[u8]> = bytes.chunks(STEP).collect();
+    // Nothing here depends on the time; the model wants one for its pacing of frames.
+    let now = Instant::now();
+    let mut held = 0;
+    while let Some(chunk) = rest.pop_front() {
+        let (_, read) = model.feed(chunk, now);
+        if read > 0 && read < chunk.len() {
+            rest.push_front(&chunk[read..]);
+        }
+        model.take_answers();
+        // Half a frame looks like one whose rows have moved. One without an end is looked at all the same.
+        held = if model.hold_until(now).is_some() { held + chunk.len() } else { 0 };
+        if held == 0 || held > 3 * STEP {
+            text.look(&mut model);
+            held = 0;
+        }
+    }
+    text.end(&model)
+}
+
+/// What was read off so far.
+#[derive(Debug, Default)]
+struct Text {
+    out: String,
+    /// The last line goes on.
+    open: bool,
+    /// What the program's own screen showed last.
+    screen: Vec<String>,
+}
+
+impl Text {
+    fn look(&mut self, model: &mut Model) {
+        for (line, goes_on) in model.take_scrolled() {
+            self.line(&line, goes_on);
+        }
+        if !model.mode().contains(TermMode::ALT_SCREEN) {
+            let left = std::mem::take(&mut self.screen);
+            self.lines(&left);
+            return;
+        }
+        let now = model.text().lines;
+        let (from, count) = moved_off(&self.screen, &now);
+        let left: Vec<String> = self.screen.drain(from..from + count).collect();
+        self.lines(&left);
+        self.screen = now;
+    }
+
+    fn end(mut self, model: &Model) -> String {
+        let screen = model.text();
+        let used = screen.lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+        for (line, goes_on) in screen.lines.iter().zip(screen.wrapped).take(used) {
+            self.line(line, goes_on);
+        }
+        if self.open {
+            self.out.push('\n');
+        }
+        self.out
+    }
+
+    fn lines(&mut self, lines: &[String]) {
+        for line in lines {
+            self.line(line, false);
+        }
+    }
+
+    fn line(&mut self, line: &str, goes_on: bool) {
+        self.out.extend(line.chars().filter(|c| !c.is_control()));
+        self.open = goes_on;
+        if !goes_on {
+            self.out.push('\n');
+        }
+    }
+}
+
+/// The rows of `before`, from where and how many, that have moved off the top of what scrolls in `now`.
+fn moved_off(before: &[String], now: &[String]) -> (usize, usize) {
+    let same = |by: usize| {
+        let pairs = before.iter().skip(by).zip(now);
+        pairs.filter(|(old, new)| old == new && !old.is_empty()).count()
+    };
+    let still = same(0);
+    let best = (1..before.len()).max_by_key(|by| (same(*by), usize::MAX - by));
+    let Some(by) = best.filter(|by| same(*by) > still.max(MOVED - 1)) else { return (0, 0) };
+    // A heading that stays where it is does not scroll.
+    let from = before.iter().zip(now).position(|(old, new)| old != new).unwrap_or(0);
+    (from, by.min(before.len() - from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &str) -> Vec<String> {
+        played(bytes.as_bytes(), Size::new(20, 6)).lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn lines_are_read_without_what_drew_them() {
+        let many: String = (0..3000).map(|n| format!("\x1b[3{}mline {n}\x1b[0m\r\n", n % 8)).collect();
+        let lines = read(&many);
+        assert_eq!(lines.len(), 3000);
+        assert!(lines.iter().enumerate().all(|(n, line)| *line == format!("line {n}")));
+        // A spinner is one line, a long line is whole, a title is none.
+        let lines = read("\x1b]2;title\x07a\r\n| work\r/ work\r- done\r\n0123456789012345678901234567890\r\nend");
+        assert_eq!(lines, ["a", "- done", "0123456789012345678901234567890", "end"]);
+        assert_eq!(read(""), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_program_with_a_screen_of_its_own_is_read_as_it_moves() {
+        let mut drawn = String::from("before\r\n\x1b[?1049h");
+        for frame in 0..20 {
+            drawn.push_str("\x1b[?2026h\x1b[H\x1b[2Jheading");
+            for row in 0..4 {
+                drawn.push_str(&format!("\x1b[{};1Hline {}", row + 2, frame + row));
+            }
+            drawn.push_str(&format!("\x1b[6;1H> {}\x1b[?2026l", if frame % 2 == 0 { '|' } else { '-' }));
+        }
+        let lines = read(&drawn);
+        let numbers: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("line ")).collect();
+        let wanted: Vec<String> = (0..23).map(|n| n.to_string()).collect();
+        assert_eq!(numbers, wanted, "{lines:?}");
+        let lines = read(&(drawn + "\x1b[?1049lafter"));
+        assert_eq!(lines[lines.len() - 2..], ["before", "after"]);
+    }
+
+    #[test]
+    fn the_end_of_a_long_log_is_read_over_its_rotation() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(transcript(folder.path(), 80, 24).unwrap(), None);
+        std::fs::write(folder.path().join("log.1"), "older\r\n").unwrap();
+        std::fs::write(folder.path().join("log"), "newer\r\n").unwrap();
+        assert_eq!(transcript(folder.path(), 80, 24).unwrap().unwrap(), "older\nnewer\n");
+        let long: String = (0..400_000).map(|n| format!("{n}\r\n")).collect();
+        std::fs::write(folder.path().join("log"), long).unwrap();
+        let text = transcript(folder.path(), 80, 24).unwrap().unwrap();
+        assert!(text.ends_with("399999\n") && text.lines().all(|line| line.parse::<u32>().is_ok()));
+        assert!(text.len() < usize::try_from(MOST).unwrap());
+    }
+}
