@@ -5,6 +5,7 @@
 mod attach;
 mod costs;
 mod ends;
+mod floods;
 mod glass;
 mod hostile;
 mod logs;

@@ -208,11 +208,13 @@ impl Shim {
     pub(super) fn serve_connection(&mut self, id: u64, flags: PollFlags, now: Instant) {
         let Some(mut connection) = self.server.connections.remove(&id) else { return };
         let mut stays = !flags.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL);
-        if stays && flags.contains(PollFlags::POLLIN) {
-            stays = connection.read().is_ok();
-            if stays {
+        // Also from a client that is gone: what it said last is to be heard.
+        if flags.contains(PollFlags::POLLIN) {
+            let read = connection.read().is_ok();
+            if read {
                 self.advance(id, &mut connection, now);
             }
+            stays &= read;
         }
         stays &= !flags.contains(PollFlags::POLLHUP) && connection.flush().is_ok() && !connection.is_done();
         self.keep(id, connection, stays, now);
