@@ -16,3 +16,4 @@ mod starts;
 mod subscribe;
 mod support;
 mod verbs;
+mod writers;

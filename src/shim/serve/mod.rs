@@ -48,6 +48,8 @@ pub(super) struct Server {
     next_id: u64,
     rest_until: Option<Instant>,
     pub(super) viewers: u32,
+    /// How often a viewer has said its size.
+    sized: u64,
     /// When a person typed last.
     pub(super) typed_at: Option<Instant>,
     /// Subscribers have been told that someone types.
@@ -62,6 +64,7 @@ impl Server {
             next_id: 0,
             rest_until: None,
             viewers: 0,
+            sized: 0,
             typed_at: None,
             typing: false,
         }
