@@ -8,6 +8,7 @@ mod ends;
 mod floods;
 mod glass;
 mod hostile;
+mod load;
 mod logs;
 mod manifest;
 mod secrets;
