@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests act on the machine")]
 
 mod attach;
+mod canary;
 mod costs;
 mod ends;
 mod floods;
