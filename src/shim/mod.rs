@@ -14,6 +14,8 @@
 mod agent;
 mod classify;
 pub mod client;
+#[cfg(test)]
+mod contained;
 mod deliver;
 mod ending;
 mod environment;

@@ -22,6 +22,9 @@ use scan::{Piece, Scanner};
 pub(super) use text::{ScreenText, hash};
 use utf8::Tail;
 
+#[cfg(not(panic = "unwind"))]
+compile_error!("with `panic = \"abort\"` a panic of the terminal model would end the agent");
+
 /// The model panics below this width.
 pub(super) const COLUMNS_MIN: u16 = 2;
 /// Nobody's terminal is larger; a viewer could otherwise ask for gigabytes.
