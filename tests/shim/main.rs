@@ -18,4 +18,5 @@ mod starts;
 mod subscribe;
 mod support;
 mod verbs;
+mod versions;
 mod writers;
