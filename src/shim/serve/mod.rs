@@ -34,6 +34,9 @@ const TURNED_AWAY_MAX: usize = 16;
 /// Most connections taken in before the agent has a turn.
 const ACCEPT_MAX: usize = 16;
 
+/// How often one is read from that has left: more than a socket holds.
+const LAST_READS: usize = 8;
+
 /// How long a request may take to arrive, and an answer to be taken.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -224,13 +227,26 @@ impl Shim {
     }
 
     /// Puts a connection back, or lets it go and tells those whom it concerns.
-    fn keep(&mut self, id: u64, connection: Connection, stays: bool, now: Instant) {
-        let viewer = matches!(connection.phase, Phase::Viewer(_));
+    fn keep(&mut self, id: u64, mut connection: Connection, stays: bool, now: Instant) {
         if stays {
             self.server.connections.insert(id, connection);
-        } else if viewer {
+            return;
+        }
+        self.hear_last_words(&mut connection, now);
+        if matches!(connection.phase, Phase::Viewer(_)) {
             self.server.viewer_left();
             self.follow_writer(now);
+        }
+    }
+
+    /// Takes what a viewer typed before it left. That it is gone may be noticed first when it is written to.
+    fn hear_last_words(&mut self, connection: &mut Connection, now: Instant) {
+        connection.forget_output();
+        for _ in 0..LAST_READS {
+            if connection.ended || !matches!(connection.phase, Phase::Viewer(_)) || connection.read().is_err() {
+                return;
+            }
+            self.viewer_input(connection, now);
         }
     }
 
