@@ -372,6 +372,8 @@ mod tests {
             "$p",
             "0;title",
             "8;;http://x",
+            "b",
+            "\x1b[7b",
         ];
         let mut state = 1_u64;
         let mut random = |below: usize| {

@@ -291,10 +291,11 @@ mod tests {
 
     #[test]
     fn every_cut_gives_the_same_pieces() {
-        let text = b"a\x1b[31mb\x1b[>qc\x1b]0;title\x07d\x1b]11;?\x1b\\e\x1b[?25;2026hf\x1b[?2026l\x1bP+q544e\x1b\\g\x1b_G\x1b\\h\x1b[16t";
+        let text = b"a\x1b[31mb\x1b[>qc\x1b]0;title\x07d\x1b]11;?\x1b\\e\x1b[?25;2026hf\x1b[?2026l\x1bP+q544e\x1b\\g\x1b_G\x1b\\h\x1b[5bi\x1b[16t";
         let whole = pieces(&[text]);
         assert!(whole.contains(&"Version".to_owned()) && whole.contains(&"osc 0;title true".to_owned()), "{whole:?}");
         assert!(whole.contains(&"osc 11;? false".to_owned()) && whole.contains(&"sync true".to_owned()), "{whole:?}");
+        assert!(whole.contains(&"repeat 5".to_owned()), "{whole:?}");
         assert_eq!(whole.last().unwrap(), "CellSize");
         let visible = |found: &[String]| {
             let found: Vec<&String> = found.iter().filter(|piece| !piece.starts_with("text ")).collect();
