@@ -46,6 +46,7 @@ fn manifest(folder: &Path, script: &str) -> serde_json::Value {
 /// every wide character. In a process of its own, since a shim takes signals and reaps children.
 fn run_with_a_failing_model(manifest: &Path, stderr: &File) -> Pid {
     let run = || {
+        super::name_the_first_panic();
         let Ok(mut shim) = start::start(manifest) else { return 99 };
         shim.model = Model::new(Size { columns: 1, rows: 2 }, 0);
         match shim.run() {
@@ -133,4 +134,6 @@ fn a_failing_model_costs_a_redraw_and_never_the_agent() {
     assert!(log.ends_with("got bye"), "{log:?}");
     let said = fs::read_to_string(folder.path().join("stderr")).unwrap();
     assert_eq!(said.matches("the terminal model failed").count(), 1, "{said}");
+    assert_eq!(said.matches("an internal failure at ").count(), 1, "{said}");
+    assert_eq!(said.lines().count(), 2, "three failures fill no log: {said}");
 }
