@@ -22,7 +22,7 @@ const ANSWER: std::time::Duration = std::time::Duration::from_secs(2);
 /// Looks at everything `artifacts` and `ledger` name.
 ///
 /// # Errors
-/// When the manager does not answer: without it nobody knows who runs.
+/// When the manager does not answer: without it nobody knows who runs. When a newer fleet wrote what is on disk.
 pub fn observe(
     state: &State,
     artifacts: &[Artifact],
@@ -58,6 +58,7 @@ pub fn observe(
     }
     let boot = boot_time();
     for name in agent_names(artifacts, ledger) {
+        state.check_formats(&name)?;
         if let Some(run) = state.run(&name) {
             if proc::is_alive(&run.shim) {
                 live.runs.insert(name.clone(), run);

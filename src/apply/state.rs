@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::ApplyError;
 use crate::ids::{AgentName, FleetId};
-use crate::manifest::{ConversationRecord, ExitRecord, Manifest, RunRecord};
+use crate::manifest::{ConversationRecord, ExitRecord, FORMAT, Manifest, RunRecord};
 use crate::plan::Ledger;
 use crate::resolve::Paths;
 use crate::shim::CONVERSATION;
@@ -99,6 +99,27 @@ impl State {
         serde_json::from_slice(&bytes).ok()
     }
 
+    /// Makes sure that what is on disk about the agent can be understood.
+    ///
+    /// # Errors
+    /// When a newer fleet wrote it in a format of its own: what is done on half of it would be a guess.
+    pub fn check_formats(&self, agent: &AgentName) -> Result<(), ApplyError> {
+        #[derive(serde::Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        for name in ["manifest.json", "run.json", "exit.json"] {
+            if let Some(Head { format }) = self.record(agent, name).filter(|head: &Head| head.format > FORMAT) {
+                let path = self.paths.agent(agent).join(name);
+                return Err(ApplyError::other(
+                    format!("{}: it has format {format}, and this fleet reads up to {FORMAT}", path.display()),
+                    "nothing was changed; a newer fleet wrote it: use that one",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// What the shim wrote when the agent started. It may be gone since.
     #[must_use]
     pub fn run(&self, agent: &AgentName) -> Option<RunRecord> {
@@ -188,7 +209,7 @@ impl State {
     pub fn note_fresh(&self, agent: &AgentName, kind: NoteKind, why: &str, fresh: bool) -> Result<(), ApplyError> {
         let path = self.pending_path(agent);
         let text = serde_json::json!({
-            "format": crate::manifest::FORMAT, "agent": agent, "kind": kind, "reason": why, "fresh": fresh,
+            "format": FORMAT, "agent": agent, "kind": kind, "reason": why, "fresh": fresh,
         });
         fs::ensure_private_dir(&self.paths.state.join("pending"))?;
         Ok(fs::write_atomic(&path, format!("{text}\n").as_bytes(), 0o600)?)
@@ -245,4 +266,35 @@ pub fn applied(state_base: &Path) -> Vec<FleetId> {
         .collect();
     found.sort();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_a_newer_format_are_refused_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let paths = Paths {
+            state: place("state"),
+            runtime: place("runtime"),
+            units: place("units"),
+            worktrees: place("worktrees"),
+        };
+        let state = State::new(FleetId::new("shop").unwrap(), paths);
+        let agent = AgentName::new("lead").unwrap();
+        std::fs::create_dir_all(state.paths.agent(&agent)).unwrap();
+        state.check_formats(&agent).unwrap();
+        for name in ["manifest.json", "run.json", "exit.json"] {
+            let path = state.paths.agent(&agent).join(name);
+            std::fs::write(&path, r#"{"format": 1, "of-a-later-version": true}"#).unwrap();
+            state.check_formats(&agent).unwrap();
+            std::fs::write(&path, r#"{"format": 2, "of-a-later-version": true}"#).unwrap();
+            let error = state.check_formats(&agent).unwrap_err();
+            let text = format!("{error}; {}", error.help().unwrap());
+            assert!(text.contains(name) && text.contains("format 2") && text.contains("newer fleet"), "{text}");
+            std::fs::remove_file(path).unwrap();
+        }
+    }
 }

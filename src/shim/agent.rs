@@ -101,14 +101,36 @@ impl Shim {
         text
     }
 
+    /// What may be told of a text found on this screen: the text itself, or the line that it is in as others see it.
+    ///
+    /// Patterns look at the screen as it is, where a short secret may be part of any word.
+    pub(super) fn told(&self, screen: &ScreenText, found: &str) -> String {
+        /// Of a line that has secrets in it, this much is told.
+        const SHOWN: usize = 120;
+        if self.mask.is_empty() {
+            return found.to_owned();
+        }
+        let shown = self.shown_text();
+        if shown.title.contains(found) || shown.lines.iter().any(|line| line.contains(found)) {
+            return found.to_owned();
+        }
+        let mut both = screen.lines.iter().zip(&shown.lines).chain([(&screen.title, &shown.title)]);
+        let line = both.find(|(line, _)| line.contains(found)).map_or("***", |(_, shown)| shown);
+        line.trim().chars().take(SHOWN).collect()
+    }
+
     pub(super) fn facts(&self, screen: &ScreenText, now: Instant) -> Facts {
+        let mut found = Found::on(screen, &self.patterns);
+        for found in found.all_mut() {
+            found.text = self.told(screen, &found.text);
+        }
         Facts {
             quiet: now.saturating_duration_since(self.last_output),
             unready: !self.ready.seen
                 && self.patterns.has(PatternKind::Ready)
                 && self.patterns.find(PatternKind::Ready, screen).is_none(),
             stopping: self.stop.is_some(),
-            found: Found::on(screen, &self.patterns),
+            found,
         }
     }
 

@@ -43,6 +43,11 @@ impl Found {
             idle: find(PatternKind::Idle),
         }
     }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Match> {
+        let Self { dialog, fatal, limit, busy, idle } = self;
+        [dialog, fatal, limit, busy, idle].into_iter().flatten()
+    }
 }
 
 /// The state, and the reason in words.

@@ -172,6 +172,12 @@ impl Log {
                 _ => {}
             }
         }
+        // What an earlier policy kept beyond that.
+        for number in self.policy.keep.saturating_add(1)..u32::MAX {
+            if fs::remove_file(name(number)).is_err() {
+                break;
+            }
+        }
         self.open()
     }
 

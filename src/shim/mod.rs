@@ -14,6 +14,8 @@
 mod agent;
 mod classify;
 pub mod client;
+#[cfg(test)]
+mod contained;
 mod conversation;
 mod deliver;
 mod ending;
@@ -41,7 +43,9 @@ pub use conversation::RECORD as CONVERSATION;
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::panic;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use ending::Ending;
 pub use transcript::transcript;
@@ -67,6 +71,7 @@ impl StartError {
 /// Runs the agent of the manifest at `path` to its end.
 #[must_use]
 pub fn run(path: &Path) -> Ending {
+    name_the_first_panic();
     match start::start(path) {
         Ok(shim) => shim.run(),
         Err(error) => {
@@ -74,6 +79,18 @@ pub fn run(path: &Path) -> Ending {
             Ending::Status(error.status)
         }
     }
+}
+
+/// An agent that knows how to make the terminal model fail can do so without end, and the words of a panic may quote what
+/// is on the screen: only where the first one was is told.
+fn name_the_first_panic() {
+    static NAMED: AtomicBool = AtomicBool::new(false);
+    panic::set_hook(Box::new(|panic| {
+        if !NAMED.swap(true, Ordering::Relaxed) {
+            let place = panic.location().map_or_else(String::new, ToString::to_string);
+            report(format_args!("an internal failure at {place}: please report it"));
+        }
+    }));
 }
 
 /// One line on stderr, which the service manager keeps. A closed stderr must not hurt the agent.

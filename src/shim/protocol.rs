@@ -77,7 +77,8 @@ pub enum State {
     Fatal,
     /// Asked to stop, not ended yet.
     Stopping,
-    /// Quiet, and no pattern of this runtime says more.
+    /// Quiet, and no pattern of this runtime says more. Or a state that only a later version knows.
+    #[serde(other)]
     Unknown,
 }
 
@@ -144,7 +145,9 @@ pub enum Outcome {
     Queued,
     /// Nothing was typed, or what was typed was not sent.
     Refused,
-    /// Typed, and there is no proof either way. Never sent again by itself.
+    /// Typed, and there is no proof either way. Never sent again by itself. Or an outcome that only a later version
+    /// knows.
+    #[serde(other)]
     Unknown,
 }
 

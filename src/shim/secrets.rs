@@ -18,6 +18,9 @@ const LONGEST: u64 = 1 << 20;
 /// Longest wait for a program that prints a secret. A locked vault asks for a person, and nobody is there.
 const PROGRAM_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What the sources hold, in the order of the manifest's secrets.
+pub(super) struct Values(Vec<Vec<u8>>);
+
 /// The agent's secrets. Their files go with this value.
 #[derive(Default)]
 pub(super) struct Secrets {
@@ -34,25 +37,34 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
+/// Reads every secret from its source, which may take long, and writes nothing: a signal may end the shim meanwhile.
+pub(super) fn resolve(manifest: &Manifest) -> Result<Values, StartError> {
+    let folder = folder_of(manifest);
+    // What a shim that was killed left behind is as secret as what comes now.
+    if folder.symlink_metadata().is_ok() {
+        remove(&folder).map_err(|error| {
+            StartError::config(format!("{} cannot be removed: {error}. Remove it by hand", folder.display()))
+        })?;
+    }
+    let value = |secret: &SecretRef| {
+        if is_plain(&secret.name) {
+            read(secret)
+        } else {
+            Err(StartError::config(format!(
+                "the secret name {:?} is no variable name (letters, digits and _): correct it in the roster",
+                secret.name
+            )))
+        }
+    };
+    manifest.launch.secrets.iter().map(value).collect::<Result<_, _>>().map(Values)
+}
+
 impl Secrets {
-    /// Reads every secret from its source and writes those that are delivered as files.
-    pub(super) fn resolve(manifest: &Manifest) -> Result<Self, StartError> {
+    /// Makes variables of the values, and files of those that are delivered as such.
+    pub(super) fn deliver(manifest: &Manifest, values: Values) -> Result<Self, StartError> {
         let mut secrets = Self::default();
         let folder = folder_of(manifest);
-        // What a shim that was killed left behind is as secret as what comes now.
-        if folder.symlink_metadata().is_ok() {
-            remove(&folder).map_err(|error| {
-                StartError::config(format!("{} cannot be removed: {error}. Remove it by hand", folder.display()))
-            })?;
-        }
-        for secret in &manifest.launch.secrets {
-            if !is_plain(&secret.name) {
-                return Err(StartError::config(format!(
-                    "the secret name {:?} is no variable name (letters, digits and _): correct it in the roster",
-                    secret.name
-                )));
-            }
-            let value = read(secret)?;
+        for (secret, value) in manifest.launch.secrets.iter().zip(values.0) {
             match secret.delivery {
                 SecretDelivery::Env => {
                     if value.contains(&0) {

@@ -23,7 +23,7 @@ use super::pty::Pty;
 use super::secrets::Secrets;
 use super::serve::Server;
 use super::terminal::{Model, Size};
-use super::{StartError, environment, lock, process, records, report};
+use super::{StartError, environment, lock, process, records, report, secrets};
 use crate::ids::Digest;
 use crate::manifest::{FORMAT, Manifest, RunRecord};
 
@@ -58,7 +58,11 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
     }
     let lock = lock::take(&manifest)?;
     let listener = Listener::bind(&manifest.socket)?;
-    let mut secrets = Secrets::resolve(&manifest)?;
+    let values = secrets::resolve(&manifest)?;
+    // From here on a signal ends the agent and what was written for it, not the shim alone.
+    let signals =
+        take_signals().map_err(|error| StartError::config(format!("signals cannot be received: {error}")))?;
+    let mut secrets = Secrets::deliver(&manifest, values)?;
     let environment = environment::build(std::env::vars_os(), &manifest, &secrets);
     let dir = &manifest.launch.dir;
     if !dir.is_dir() {
@@ -71,8 +75,6 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
     let conversation = Conversation::begin(&manifest);
     let argv = arguments(&manifest, &conversation);
 
-    let signals =
-        take_signals().map_err(|error| StartError::config(format!("signals cannot be received: {error}")))?;
     if let Err(error) = set_child_subreaper(true) {
         report(format_args!("not a subreaper ({error}): processes that the agent detaches will outlive it"));
     }

@@ -113,6 +113,20 @@ fn a_ledger_of_a_newer_fleet_or_none_at_all() {
     }
 }
 
+/// Its shim may run on while an older fleet looks at it.
+#[test]
+fn a_record_of_a_newer_fleet() {
+    let bench = Bench::with(ROSTER);
+    let folder = bench.state().join("shop/agents/one");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+    fs::write(folder.join("run.json"), "{\"format\": 99}").unwrap();
+    for arguments in [["plan", "--manager=local"], ["apply", "--manager=local"]] {
+        let said = bench.run(&arguments);
+        assert!(said.code == 1 && said.err.contains("run.json") && said.err.contains("newer"), "{}", said.all());
+    }
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "nothing was written");
+}
+
 #[test]
 fn a_runtime_file_cannot_write_elsewhere() {
     let bench = Bench::with(&agent("runtime \"evil\";"));

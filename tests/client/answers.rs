@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fleet::shim::client::{self, ClientError};
-use fleet::shim::protocol::{Outcome, SendRequest};
+use fleet::shim::protocol::{Outcome, SendRequest, State};
 use serde_json::json;
 
 use super::fake::{PATIENCE, Shim, status, status_line};
@@ -59,6 +59,44 @@ fn each_verb_says_and_hears_what_the_protocol_fixes() {
     });
 }
 
+/// A shim that was started by another version of fleet runs on: what it says more is left, what it leaves out is none.
+#[test]
+fn shims_of_other_versions_are_understood() {
+    let shim = Shim::new();
+    let path = shim.path();
+    let mut later: serde_json::Value = serde_json::from_str(&status_line("t")).unwrap();
+    later["cursor"]["shape"] = json!("beam");
+    later["cost"] = json!({"tokens": 12});
+    let mut unheard_of = later.clone();
+    unheard_of["state"] = json!("dreaming");
+    unheard_of["modes"] = json!(["a-mode-of-later"]);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for answer in [
+                later.to_string(),
+                unheard_of.to_string(),
+                json!({"outcome": "refused", "why": "no", "enters": 0, "ms": 1, "cost": 3}).to_string(),
+                json!({"outcome": "postponed", "enters": 0, "ms": 1}).to_string(),
+                json!({"error": "tired", "message": "ask later", "until": 12}).to_string(),
+                json!({"error": "tired"}).to_string(),
+                json!({"ok": true, "reloaded": ["policy"]}).to_string(),
+            ] {
+                shim.answer(&format!("{answer}\n"));
+            }
+        });
+        assert_eq!(client::status(path, PATIENCE).unwrap(), status("t"));
+        let unknown = client::status(path, PATIENCE).unwrap();
+        assert_eq!((unknown.state, unknown.modes), (State::Unknown, vec!["a-mode-of-later".to_owned()]));
+        let message = SendRequest { text: "hi".to_owned(), from: None };
+        assert_eq!(client::send(path, &message, PATIENCE).unwrap().why.as_deref(), Some("no"));
+        let answer = client::send(path, &message, PATIENCE).unwrap();
+        assert_eq!((answer.outcome, answer.why), (Outcome::Unknown, None), "no proof, so never sent again");
+        assert!(client::status(path, PATIENCE).unwrap_err().to_string().ends_with("ask later"));
+        assert!(client::status(path, PATIENCE).unwrap_err().to_string().contains("tired"));
+        client::reload(path, PATIENCE).unwrap();
+    });
+}
+
 #[test]
 fn an_agent_that_does_not_run_is_told_from_one_whose_shim_died() {
     let folder = tempfile::tempdir().unwrap();
@@ -101,6 +139,12 @@ fn refusals_are_told_apart_and_say_what_next() {
     let error = error_for("{\"error\":\"unsupported\"}\n");
     assert!(matches!(&error, ClientError::Refused { answer, .. } if answer.error == "unsupported"), "{error:?}");
     assert!(error.to_string().contains("fleet restart"), "{error}");
+
+    // What a real shim says: it cannot know that it is the old one.
+    let error = error_for(
+        "{\"error\":\"unsupported\",\"message\":\"this shim has no verb \\\"dance\\\": use a newer one\"}\n",
+    );
+    assert!(error.to_string().contains("too old") && error.to_string().contains("fleet restart"), "{error}");
 
     let error = error_for("{\"error\":\"denied\",\"message\":\"ask the owner\"}\n");
     assert!(error.to_string().ends_with("ask the owner"), "{error}");

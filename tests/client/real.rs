@@ -47,7 +47,9 @@ impl Agent {
         std::fs::write(at("manifest.json"), manifest.to_string()).unwrap();
         let mut shim = Command::new(env!("CARGO_BIN_EXE_fleet-shim"));
         shim.arg(at("manifest.json")).stdin(Stdio::null()).stdout(Stdio::null()).env_remove("NOTIFY_SOCKET");
-        Self { shim: shim.spawn().unwrap(), folder }
+        let agent = Self { shim: shim.spawn().unwrap(), folder };
+        agent.is("up", |_| true);
+        agent
     }
 
     pub fn socket(&self) -> PathBuf {

@@ -4,6 +4,7 @@
 
 mod files;
 mod layers;
+mod traps;
 
 use std::path::{Path, PathBuf};
 

@@ -6,10 +6,10 @@ use alacritty_terminal::term::TermMode;
 use fleet::shim::protocol::Frame;
 
 use crate::glass::Glass;
-use crate::support::{Frames, Place, Shim, code, eventually};
+use crate::support::{Frames, Place, code, eventually};
 
 /// Feeds frames to a terminal until it shows what is wanted.
-fn watch(frames: &mut Frames, glass: &mut Glass, what: &str, wanted: impl Fn(&Glass) -> bool) {
+pub fn watch(frames: &mut Frames, glass: &mut Glass, what: &str, wanted: impl Fn(&Glass) -> bool) {
     let limit = Instant::now() + crate::support::PATIENCE;
     while !wanted(glass) {
         assert!(Instant::now() < limit, "never shown: {what}\n{}", glass.lines().join("\n"));
@@ -20,7 +20,7 @@ fn watch(frames: &mut Frames, glass: &mut Glass, what: &str, wanted: impl Fn(&Gl
     }
 }
 
-fn has(text: &str) -> impl Fn(&Glass) -> bool {
+pub fn has(text: &str) -> impl Fn(&Glass) -> bool {
     move |glass| glass.lines().iter().any(|line| line.contains(text))
 }
 
@@ -184,12 +184,6 @@ fn what_is_typed_arrives_and_the_end_is_shown() {
     assert_eq!(code(shim.wait().0), Some(3));
 }
 
-fn memory_kb(shim: &Shim) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", shim.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
-}
-
 #[test]
 fn viewers_that_never_read_cost_nothing_and_see_the_right_screen_when_they_do() {
     let place =
@@ -198,7 +192,7 @@ fn viewers_that_never_read_cost_nothing_and_see_the_right_screen_when_they_do() 
     let mut deaf: Vec<Frames> = (0..3).map(|_| shim.attach("ro", 80, 24)).collect();
     let mut writer = shim.attach("rw", 80, 24);
     eventually("all are in", || (shim.status()["viewers"] == 4).then_some(()));
-    let before = memory_kb(&shim);
+    let before = shim.peak_kb();
     writer.send(b'I', b"\r");
     let mut sent = 0;
     let mut glass = Glass::new(80, 24);
@@ -208,7 +202,7 @@ fn viewers_that_never_read_cost_nothing_and_see_the_right_screen_when_they_do() 
         glass.feed(&frame.payload);
     }
     assert!(sent < 4_000_000, "{sent} bytes sent for 8,000,000 bytes of output");
-    assert!(memory_kb(&shim) - before < 4000, "{} kB more", memory_kb(&shim) - before);
+    assert!(shim.peak_kb() - before < 4000, "{} kB more", shim.peak_kb() - before);
     for viewer in &mut deaf {
         let mut glass = Glass::new(80, 24);
         watch(viewer, &mut glass, "end", has("end"));

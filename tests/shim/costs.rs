@@ -4,18 +4,12 @@ use serde_json::json;
 
 use crate::support::{Place, Shim, eventually};
 
-fn switches(shim: &Shim) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", shim.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 /// Counts wake-ups over at least three seconds.
 fn wakes_in_three_seconds(shim: &Shim) -> u64 {
-    let mut before = switches(shim);
+    let mut before = shim.switches();
     let mut since = std::time::Instant::now();
     eventually("it has gone to sleep", || {
-        let now = switches(shim);
+        let now = shim.switches();
         if now != before {
             (before, since) = (now, std::time::Instant::now());
         }
@@ -23,7 +17,7 @@ fn wakes_in_three_seconds(shim: &Shim) -> u64 {
     });
     let until = std::time::Instant::now() + std::time::Duration::from_secs(3);
     eventually("three seconds have passed", || (std::time::Instant::now() >= until).then_some(()));
-    switches(shim) - before
+    shim.switches() - before
 }
 
 #[test]

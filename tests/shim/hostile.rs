@@ -119,16 +119,7 @@ fn an_agent_that_does_not_read_is_no_trap() {
     let answer = shim.ask("send", &json!({"text": "hello"}));
     assert_eq!((&answer["outcome"], &answer["enters"]), (&json!("refused"), &json!(0)), "{answer}");
     assert!(answer["why"].as_str().unwrap().contains("does not read"), "{answer}");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", shim.pid())).unwrap();
-    let peak: u64 = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap()
-        .split_whitespace()
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let peak = shim.peak_kb();
     assert!(peak < 60_000, "{peak} kB");
     shim.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(code(shim.wait().0), Some(4));
@@ -142,14 +133,9 @@ fn an_agent_without_a_terminal_is_neither_lost_nor_polled() {
     );
     let shim = place.up();
     shim.shows("before");
-    let switches = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", shim.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-    };
-    let before = switches();
+    let before = shim.switches();
     eventually("it wrote again", || place.read("log").contains("after").then_some(()));
-    assert!(switches() - before <= 10, "{} wake-ups", switches() - before);
+    assert!(shim.switches() - before <= 10, "{} wake-ups", shim.switches() - before);
 }
 
 /// Trap: queries must be answered by the shim, in order, and reach no viewer.

@@ -61,7 +61,7 @@ fn the_log_can_be_off() {
     assert_eq!(place.read("last-screen"), "quiet\n");
 }
 
-fn limit_files_of(shim: &Shim, bytes: libc::rlim_t) {
+pub fn limit_files_of(shim: &Shim, bytes: libc::rlim_t) {
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: reads one `rlimit`, which lives across the call; the shim is this test's own child.
     let done =

@@ -3,10 +3,13 @@
 #![allow(clippy::disallowed_methods, reason = "tests act on the machine")]
 
 mod attach;
+mod canary;
 mod costs;
 mod ends;
+mod floods;
 mod glass;
 mod hostile;
+mod load;
 mod logs;
 mod manifest;
 mod secrets;
@@ -15,3 +18,5 @@ mod starts;
 mod subscribe;
 mod support;
 mod verbs;
+mod versions;
+mod writers;

@@ -156,6 +156,19 @@ fn a_socket_path_that_is_too_long_is_refused() {
     assert!(refused(&place, 78).contains("at most 107"));
 }
 
+/// Trap: the agent is killed when the thread that forked it ends (prctl(2)), so there may be only the one that stays.
+#[test]
+fn the_shim_is_one_thread() {
+    let mut place = Place::shell("echo up; exec sleep 1000");
+    // Whatever runs to find a secret is gone by then.
+    place.manifest["launch"]["secrets"] =
+        json!([{"name": "KEY", "from": {"cmd": ["echo", "canary"]}, "as": "env", "version": null}]);
+    let shim = place.up();
+    let _viewer = shim.attach("rw", 80, 24);
+    shim.shows("up");
+    assert_eq!(shim.threads(), 1);
+}
+
 /// Traps: leaked descriptors keep the terminal from hanging up; job control needs session, terminal, mask and handlers.
 #[test]
 fn the_agent_has_three_descriptors_a_terminal_and_clean_signals() {

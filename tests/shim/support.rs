@@ -127,6 +127,36 @@ impl Shim {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap())
     }
 
+    /// A number of `/proc/<pid>/status`, by the name of its line.
+    fn number(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(&format!("{name}:"))).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// The most memory it ever had, in kB.
+    pub fn peak_kb(&self) -> u64 {
+        self.number("VmHWM")
+    }
+
+    pub fn threads(&self) -> u64 {
+        self.number("Threads")
+    }
+
+    /// How often it went to sleep.
+    pub fn switches(&self) -> u64 {
+        self.number("voluntary_ctxt_switches")
+    }
+
+    /// Processor time so far, in milliseconds.
+    pub fn cpu_ms(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        ticks * 1000
+            / u64::try_from(nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).unwrap().unwrap()).unwrap()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
     }

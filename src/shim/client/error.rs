@@ -105,7 +105,7 @@ impl fmt::Display for ClientError {
                 )
             }
             Self::Refused { answer, .. } => match (answer.error.as_str(), answer.message.as_str()) {
-                ("unsupported", "") => {
+                ("unsupported", _) => {
                     write!(f, "the agent's shim is too old for this: restart the agent with `fleet restart`")
                 }
                 (word, "") => write!(f, "the agent's shim refused: {word}; `fleet status` says what the agent does"),

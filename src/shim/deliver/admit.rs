@@ -67,7 +67,9 @@ impl Shim {
             && let Some(draft) = self.patterns.draft(&screen)
             && !draft.is_empty()
         {
-            return Admission::Refuse { why: format!("an unsent draft is in the input line: {draft:?}") };
+            return Admission::Refuse {
+                why: format!("an unsent draft is in the input line: {:?}", self.told(&screen, &draft)),
+            };
         }
         // Where a busy pattern exists it decides: an agent that has just drawn its prompt has output and no turn.
         let quiet = facts.quiet >= QUIET;

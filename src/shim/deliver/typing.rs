@@ -158,7 +158,10 @@ impl Shim {
         let screen = self.model.text();
         if let Some(dialog) = Found::on(&screen, &self.patterns).dialog {
             self.deliveries.unsent = true;
-            let why = format!("a question came up before Enter, which was not pressed: {:?}", dialog.text);
+            let why = format!(
+                "a question came up before Enter, which was not pressed: {:?}",
+                self.told(&screen, &dialog.text)
+            );
             return Some(typing.answer(Outcome::Refused, Some(why), now));
         }
         let draft = self.patterns.draft(&screen);

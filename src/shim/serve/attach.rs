@@ -18,6 +18,8 @@ const FRAME: Duration = Duration::from_millis(16);
 #[derive(Debug)]
 pub(super) struct Viewer {
     writes: bool,
+    /// When it last said its size, among all who did.
+    sized: u64,
     canvas: Canvas,
     /// Since when something may differ from the last frame.
     dirty: Option<Instant>,
@@ -79,12 +81,18 @@ impl Connection {
 }
 
 impl Server {
-    /// The size of the read-write viewer that came last.
+    /// The size of the read-write viewer that attached or resized last.
     fn writer_size(&self) -> Option<Size> {
-        self.connections.values().rev().find_map(|connection| match &connection.phase {
-            Phase::Viewer(viewer) if viewer.writes => Some(viewer.canvas.size()),
+        let writers = self.connections.values().filter_map(|connection| match &connection.phase {
+            Phase::Viewer(viewer) if viewer.writes => Some(viewer),
             _ => None,
-        })
+        });
+        writers.max_by_key(|viewer| viewer.sized).map(|viewer| viewer.canvas.size())
+    }
+
+    fn next_sized(&mut self) -> u64 {
+        self.sized += 1;
+        self.sized
     }
 }
 
@@ -99,6 +107,7 @@ impl Shim {
         connection.deadline = None;
         connection.phase = Phase::Viewer(Viewer {
             writes,
+            sized: self.server.next_sized(),
             canvas: Canvas::new(size, writes),
             dirty: None,
             bell: false,
@@ -123,6 +132,7 @@ impl Shim {
                     let &[c0, c1, r0, r1] = frame.payload.as_slice() else { continue };
                     let size = Size::new(u16::from_le_bytes([c0, c1]), u16::from_le_bytes([r0, r1]));
                     viewer.canvas.resize(size);
+                    viewer.sized = self.server.next_sized();
                     viewer.dirty.get_or_insert(now);
                     if viewer.writes {
                         self.resize(size, now);

@@ -104,6 +104,11 @@ impl Connection {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                // It left without reading what waited for it, which says nothing against what it sent before.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    self.ended = true;
+                    return Ok(());
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -34,6 +34,9 @@ const TURNED_AWAY_MAX: usize = 16;
 /// Most connections taken in before the agent has a turn.
 const ACCEPT_MAX: usize = 16;
 
+/// How often one is read from that has left: more than a socket holds.
+const LAST_READS: usize = 8;
+
 /// How long a request may take to arrive, and an answer to be taken.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -48,6 +51,8 @@ pub(super) struct Server {
     next_id: u64,
     rest_until: Option<Instant>,
     pub(super) viewers: u32,
+    /// How often a viewer has said its size.
+    sized: u64,
     /// When a person typed last.
     pub(super) typed_at: Option<Instant>,
     /// Subscribers have been told that someone types.
@@ -62,6 +67,7 @@ impl Server {
             next_id: 0,
             rest_until: None,
             viewers: 0,
+            sized: 0,
             typed_at: None,
             typing: false,
         }
@@ -208,24 +214,39 @@ impl Shim {
     pub(super) fn serve_connection(&mut self, id: u64, flags: PollFlags, now: Instant) {
         let Some(mut connection) = self.server.connections.remove(&id) else { return };
         let mut stays = !flags.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL);
-        if stays && flags.contains(PollFlags::POLLIN) {
-            stays = connection.read().is_ok();
-            if stays {
+        // Also from a client that is gone: what it said last is to be heard.
+        if flags.contains(PollFlags::POLLIN) {
+            let read = connection.read().is_ok();
+            if read {
                 self.advance(id, &mut connection, now);
             }
+            stays &= read;
         }
         stays &= !flags.contains(PollFlags::POLLHUP) && connection.flush().is_ok() && !connection.is_done();
         self.keep(id, connection, stays, now);
     }
 
     /// Puts a connection back, or lets it go and tells those whom it concerns.
-    fn keep(&mut self, id: u64, connection: Connection, stays: bool, now: Instant) {
-        let viewer = matches!(connection.phase, Phase::Viewer(_));
+    fn keep(&mut self, id: u64, mut connection: Connection, stays: bool, now: Instant) {
         if stays {
             self.server.connections.insert(id, connection);
-        } else if viewer {
+            return;
+        }
+        self.hear_last_words(&mut connection, now);
+        if matches!(connection.phase, Phase::Viewer(_)) {
             self.server.viewer_left();
             self.follow_writer(now);
+        }
+    }
+
+    /// Takes what a viewer typed before it left. That it is gone may be noticed first when it is written to.
+    fn hear_last_words(&mut self, connection: &mut Connection, now: Instant) {
+        connection.forget_output();
+        for _ in 0..LAST_READS {
+            if connection.ended || !matches!(connection.phase, Phase::Viewer(_)) || connection.read().is_err() {
+                return;
+            }
+            self.viewer_input(connection, now);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 pub(super) mod draw;
+mod marks;
 mod scan;
 mod sgr;
 mod text;
@@ -20,6 +21,9 @@ use alacritty_terminal::vte::ansi::{Processor, Timeout};
 use scan::{Piece, Scanner};
 pub(super) use text::{ScreenText, hash};
 use utf8::Tail;
+
+#[cfg(not(panic = "unwind"))]
+compile_error!("with `panic = \"abort\"` a panic of the terminal model would end the agent");
 
 /// The model panics below this width.
 pub(super) const COLUMNS_MIN: u16 = 2;
@@ -197,10 +201,10 @@ impl Model {
         let Self { term, parser, scanner, tail, ear, size, answers, sync_since, .. } = self;
         scanner.scan(bytes, |piece| {
             if !matches!(piece, Piece::Text(_)) {
-                tail.flush(&mut |part| parser.advance(term, part));
+                tail.flush(&mut |part| marks::advance(parser, term, part));
             }
             match piece {
-                Piece::Text(text) => tail.push(text, |part| parser.advance(term, part)),
+                Piece::Text(text) => tail.push(text, |part| marks::advance(parser, term, part)),
                 Piece::Osc { body, bell } => {
                     parser.advance(term, b"\x1b]");
                     parser.advance(term, body);
@@ -210,6 +214,9 @@ impl Model {
                 Piece::Forget => parser.advance(term, b"\x18"),
                 Piece::Query(query) => answers.extend(answers::to_query(&query)),
                 Piece::Sync(begins) => *sync_since = begins.then_some(now),
+                Piece::Repeat(count) => {
+                    marks::repeat(parser, term, count, size.columns() * size.screen_lines());
+                }
             }
             let events = std::mem::take(&mut ear.0.borrow_mut().events);
             for event in events {
@@ -365,6 +372,8 @@ mod tests {
             "$p",
             "0;title",
             "8;;http://x",
+            "b",
+            "\x1b[7b",
         ];
         let mut state = 1_u64;
         let mut random = |below: usize| {

@@ -7,6 +7,9 @@
 /// Longest body of a string sequence. Longer ones (images, clipboard) are dropped.
 const STRING_MAX: usize = 8 << 10;
 
+/// Longest command that sets a title, in bytes: as many characters as are shown, of four bytes each.
+const TITLE_MAX: usize = 4 * super::TITLE_MAX + 2;
+
 /// Longest parameters of a control sequence that can be one of ours.
 const CSI_MAX: usize = 64;
 
@@ -23,6 +26,8 @@ pub(super) enum Piece<'a> {
     Query(Query<'a>),
     /// A frame of the program's begins (`CSI ? 2026 h`) or ends.
     Sync(bool),
+    /// The last character is to be repeated this often (`CSI n b`). Comes after [`Piece::Forget`].
+    Repeat(usize),
 }
 
 /// Queries that the shim answers itself.
@@ -138,7 +143,13 @@ impl Scanner {
                         0x40..=0x7e => {
                             self.state = State::Ground;
                             if let Some(piece) = csi(&self.buffer, byte) {
-                                take(Piece::Text(&bytes[start..at]));
+                                if matches!(piece, Piece::Repeat(_)) {
+                                    // The model takes the number as it is: it must not see the end.
+                                    take(Piece::Text(&bytes[start..at - 1]));
+                                    take(Piece::Forget);
+                                } else {
+                                    take(Piece::Text(&bytes[start..at]));
+                                }
                                 start = at;
                                 let frame_ends = piece == Piece::Sync(false);
                                 take(piece);
@@ -185,8 +196,8 @@ impl Scanner {
 
     fn end_of_string(&mut self, kind: Kind, end: u8, take: &mut impl FnMut(Piece<'_>)) {
         let whole = !self.overflow && matches!(end, 0x1b | 0x07);
-        match kind {
-            Kind::Osc if whole => take(Piece::Osc { body: &self.buffer, bell: end == 0x07 }),
+        match (kind, bounded(&self.buffer)) {
+            (Kind::Osc, Some(body)) if whole => take(Piece::Osc { body, bell: end == 0x07 }),
             _ => {
                 if self.model_saw_escape {
                     take(Piece::Forget);
@@ -214,7 +225,36 @@ fn csi(parameters: &[u8], last: u8) -> Option<Piece<'static>> {
         ([b'?', modes @ ..], b'h' | b'l') if modes.split(|&byte| byte == b';').any(|mode| mode == b"2026") => {
             Some(Piece::Sync(last == b'h'))
         }
+        (parameters, b'b') => repeat(parameters).map(Piece::Repeat),
         _ => None,
+    }
+}
+
+/// How often the parameters of `CSI n b` say. `None`: they make it another sequence.
+fn repeat(parameters: &[u8]) -> Option<usize> {
+    if !parameters.iter().all(|byte| matches!(byte, b'0'..=b';')) {
+        return None;
+    }
+    // More digits than are kept: not a number to go by.
+    if parameters.len() == CSI_MAX {
+        return Some(0);
+    }
+    let digits = parameters.split(|byte| !byte.is_ascii_digit()).next().unwrap_or_default();
+    let count =
+        digits.iter().fold(0_usize, |sum, digit| sum.saturating_mul(10).saturating_add(usize::from(digit - b'0')));
+    Some(count.max(1))
+}
+
+/// The part of a command's body that the model gets. `None`: nothing of it.
+///
+/// Nobody reads hyperlinks, and the model would keep a whole one for every cell. Of titles it keeps a stack.
+fn bounded(body: &[u8]) -> Option<&[u8]> {
+    match body {
+        [b'8', b';', ..] => None,
+        [b'0' | b'2', b';', ..] if body.len() > TITLE_MAX => {
+            (TITLE_MAX - 3..=TITLE_MAX).rev().find(|&end| !matches!(body[end], 0x80..=0xbf)).map(|end| &body[..end])
+        }
+        _ => Some(body),
     }
 }
 
@@ -238,6 +278,7 @@ mod tests {
             Piece::Forget => {}
             Piece::Query(query) => found.push(format!("{query:?}")),
             Piece::Sync(on) => found.push(format!("sync {on}")),
+            Piece::Repeat(count) => found.push(format!("repeat {count}")),
         };
         for chunk in chunks {
             let mut rest = *chunk;
@@ -250,10 +291,11 @@ mod tests {
 
     #[test]
     fn every_cut_gives_the_same_pieces() {
-        let text = b"a\x1b[31mb\x1b[>qc\x1b]0;title\x07d\x1b]11;?\x1b\\e\x1b[?25;2026hf\x1b[?2026l\x1bP+q544e\x1b\\g\x1b_G\x1b\\h\x1b[16t";
+        let text = b"a\x1b[31mb\x1b[>qc\x1b]0;title\x07d\x1b]11;?\x1b\\e\x1b[?25;2026hf\x1b[?2026l\x1bP+q544e\x1b\\g\x1b_G\x1b\\h\x1b[5bi\x1b[16t";
         let whole = pieces(&[text]);
         assert!(whole.contains(&"Version".to_owned()) && whole.contains(&"osc 0;title true".to_owned()), "{whole:?}");
         assert!(whole.contains(&"osc 11;? false".to_owned()) && whole.contains(&"sync true".to_owned()), "{whole:?}");
+        assert!(whole.contains(&"repeat 5".to_owned()), "{whole:?}");
         assert_eq!(whole.last().unwrap(), "CellSize");
         let visible = |found: &[String]| {
             let found: Vec<&String> = found.iter().filter(|piece| !piece.starts_with("text ")).collect();
@@ -277,5 +319,21 @@ mod tests {
         assert!(scanner.buffer.capacity() <= 2 * STRING_MAX);
         scanner.scan(b"\x07after", |piece| seen.push(format!("{piece:?}")));
         assert_eq!(seen, [format!("{:?}", Piece::Text(b"after"))]);
+    }
+
+    #[test]
+    fn titles_are_cut_and_links_left_out() {
+        let title = format!("\x1b]2;{}\x07", "漢".repeat(1000));
+        assert_eq!(
+            pieces(&[title.as_bytes()]),
+            [format!("osc 2;{} true", "漢".repeat(super::super::TITLE_MAX * 4 / 3))]
+        );
+        let other = format!("\x1b]99;{}\x07", "x".repeat(2000));
+        assert_eq!(pieces(&[other.as_bytes()]), [format!("osc 99;{} true", "x".repeat(2000))]);
+        for cut in 0..20 {
+            let link = b"\x1b]8;;http://x\x07shown\x1b]8;;\x1b\\";
+            let found = pieces(&[&link[..cut], &link[cut..]]);
+            assert!(found.iter().all(|piece| piece.starts_with("text ")), "{found:?}");
+        }
     }
 }
