@@ -21,6 +21,7 @@ pub mod adopt;
 pub mod diagnostic;
 pub mod ids;
 pub mod manifest;
+pub mod parallel;
 pub mod plan;
 pub mod quantity;
 pub mod render;

@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod power;
 pub mod preflight;
 mod processes;
+mod sight;
 pub mod state;
 pub mod status;
 mod verify;

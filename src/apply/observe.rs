@@ -1,21 +1,22 @@
 //! What is true on the machine now, as a plan needs it: one request to the manager, one small file per agent.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::ApplyError;
+use super::sight::{self, Question};
 use super::state::{NoteKind, State};
 use super::{binaries, dropins};
-use crate::ids::{AgentName, Digest, UnitName};
-use crate::plan::live::{DropIn, Live, LiveFile, LiveUnit};
+use crate::ids::{AgentName, UnitName};
+use crate::parallel::in_parts;
+use crate::plan::live::{DropIn, Live, LiveUnit};
 use crate::plan::{Desired, Ledger};
-use crate::render::{Artifact, unit};
+use crate::render::{Artifact, Owner};
 use crate::shim::client;
-use crate::system::proc;
 use crate::system::service::{ManagerKind, ServiceManager};
 
-/// Largest file that is compared, in bytes; a larger one is not fleet's.
-const FILE_CAP: u64 = 8 << 20;
+/// Below so many agents a thread costs more than it saves: an agent takes some 20 µs to look at.
+const AGENTS_PER_THREAD: usize = 64;
 /// Longest wait for shims that may be stopping.
 const ANSWER: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -30,63 +31,51 @@ pub fn observe(
     manager: &dyn ServiceManager,
 ) -> Result<Live, ApplyError> {
     let mut live = Live { stale_binaries: binaries::stale(&state.paths.bin()), ..Live::default() };
-    let empty = BTreeMap::new();
-    let written = ledger.map_or(&empty, |ledger| &ledger.files).keys();
-    let agents = ledger.iter().flat_map(|ledger| ledger.agents.values());
-    let paths: BTreeSet<&PathBuf> = artifacts
-        .iter()
-        .map(|artifact| &artifact.path)
-        .chain(written)
-        .chain(agents.clone().flat_map(|agent| agent.files.keys()))
-        .collect();
-    for path in paths {
-        if let Some(file) = file(path) {
-            live.files.insert(path.clone(), file);
+    for unit in manager.observe(&state.fleet)? {
+        if let Some(agent) = unit.unit.agent_of(&state.fleet) {
+            live.units.insert(agent, LiveUnit { active: unit.active, sub: unit.sub });
         }
     }
-    for path in link_paths(state, artifacts, ledger) {
+    let (whole, questions) = questions(artifacts, ledger, &live);
+    let mut paths: BTreeMap<&PathBuf, Option<&Artifact>> =
+        whole.into_iter().map(|artifact| (&artifact.path, Some(artifact))).collect();
+    for path in ledger.into_iter().flat_map(|ledger| ledger.files.keys()) {
+        paths.entry(path).or_default();
+    }
+    for (path, expected) in paths {
+        live.files.extend(sight::file(path, expected).map(|file| (path.clone(), file)));
+    }
+    for path in fleet_links(state, ledger) {
         match std::fs::read_link(&path) {
             Ok(to) => drop(live.links.insert(path, to)),
             Err(_) if path.symlink_metadata().is_ok() => drop(live.not_links.insert(path)),
             Err(_) => {}
         }
     }
-    for unit in manager.observe(&state.fleet)? {
-        if let Some(agent) = unit.unit.agent_of(&state.fleet) {
-            live.units.insert(agent, LiveUnit { active: unit.active, sub: unit.sub });
-        }
-    }
     let boot = boot_time();
-    for name in agent_names(artifacts, ledger) {
-        state.check_formats(&name)?;
-        if let Some(run) = state.run(&name) {
-            if proc::is_alive(&run.shim) {
-                live.runs.insert(name.clone(), run);
-            } else if run.shim.boot_id == proc::boot_id() {
-                // The end of an earlier boot ended everybody, without any fault of theirs.
-                live.vanished.insert(name.clone());
-            }
-        }
-        // An exit before this boot says nothing of what the agent should do now.
-        let since_boot = |ended: &str| match (ended.parse::<jiff::Timestamp>(), boot) {
-            (Ok(ended), Some(boot)) => ended >= boot,
-            _ => true,
-        };
-        if let Some(exit) = state.exit(&name).filter(|exit| since_boot(&exit.ended)) {
-            live.exits.insert(name.clone(), exit);
-        }
-        if let Some(talk) = state.conversation(&name) {
-            live.conversations.insert(name.clone(), (talk.runtime, talk.dir));
-        }
-        if let Some(manifest) = state.manifest(&name) {
-            live.manifests.insert(name.clone(), manifest);
-        }
-        match state.note(&name) {
-            Some(NoteKind::Restart) => drop(live.pending.insert(name)),
-            Some(NoteKind::Unfinished) => drop(live.unfinished.insert(name)),
+    let seen = in_parts(&questions, AGENTS_PER_THREAD, |part| {
+        part.iter().map(|question| sight::look(state, question, boot)).collect::<Result<Vec<_>, _>>()
+    });
+    let mut seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
+    let mut files = Vec::new();
+    for question in &questions {
+        let (name, Some(sight)) = (question.name, seen.next()) else { break };
+        files.extend(sight.files);
+        live.links.extend(sight.links);
+        live.not_links.extend(sight.not_links);
+        live.runs.extend(sight.run.map(|run| (name.clone(), run)));
+        live.vanished.extend(sight.vanished.then(|| name.clone()));
+        live.exits.extend(sight.exit.map(|exit| (name.clone(), exit)));
+        live.conversations.extend(sight.talk.map(|talk| (name.clone(), (talk.runtime, talk.dir))));
+        live.manifests.extend(sight.manifest.map(|manifest| (name.clone(), manifest)));
+        live.unchanged.extend(sight.unchanged.then(|| name.clone()));
+        match sight.note {
+            Some(NoteKind::Restart) => drop(live.pending.insert(name.clone())),
+            Some(NoteKind::Unfinished) => drop(live.unfinished.insert(name.clone())),
             None => {}
         }
     }
+    live.files.extend(files);
     live.stopping = stopping(state, &live);
     if manager.kind() == ManagerKind::Systemd {
         live.drop_ins = drop_ins(state, artifacts, ledger);
@@ -123,44 +112,40 @@ fn boot_time() -> Option<jiff::Timestamp> {
 
 fn agent_names(artifacts: &[Artifact], ledger: Option<&Ledger>) -> BTreeSet<AgentName> {
     let compiled = artifacts.iter().filter_map(|artifact| match &artifact.owner {
-        crate::render::Owner::Agent(name) => Some(name.clone()),
-        crate::render::Owner::Fleet => None,
+        Owner::Agent(name) => Some(name.clone()),
+        Owner::Fleet => None,
     });
     compiled.chain(ledger.iter().flat_map(|ledger| ledger.agents.keys().cloned())).collect()
 }
 
-fn file(path: &Path) -> Option<LiveFile> {
-    let metadata = std::fs::symlink_metadata(path).ok()?;
-    if !metadata.is_file() {
-        let what = if metadata.is_symlink() { "a link" } else { "no plain file" };
-        return Some(LiveFile::Other(what.to_owned()));
-    }
-    if metadata.len() > FILE_CAP {
-        return Some(LiveFile::Other("too large".to_owned()));
-    }
-    match std::fs::read(path) {
-        Ok(bytes) => {
-            let unit = path.extension().is_some_and(|e| e == "service" || e == "target" || e == "slice");
-            let marked = unit.then(|| unit::marked_fleet(&String::from_utf8_lossy(&bytes))).flatten();
-            Some(LiveFile::File { digest: Digest::of(&bytes), marked })
+/// Files of the fleet as a whole, and what is to be asked about each agent.
+fn questions<'a>(
+    artifacts: &'a [Artifact],
+    ledger: Option<&'a Ledger>,
+    live: &Live,
+) -> (Vec<&'a Artifact>, Vec<Question<'a>>) {
+    let mut whole = Vec::new();
+    let mut agents: BTreeMap<&AgentName, Question<'a>> = BTreeMap::new();
+    let blank = |name| Question { name, artifacts: Vec::new(), entry: None, active: None };
+    for artifact in artifacts {
+        match &artifact.owner {
+            Owner::Fleet => whole.push(artifact),
+            Owner::Agent(name) => agents.entry(name).or_insert_with(|| blank(name)).artifacts.push(artifact),
         }
-        Err(error) => Some(LiveFile::Other(error.to_string())),
     }
+    for (name, entry) in ledger.into_iter().flat_map(|ledger| &ledger.agents) {
+        agents.entry(name).or_insert_with(|| blank(name)).entry = Some(entry);
+    }
+    for question in agents.values_mut() {
+        question.active = live.units.get(question.name).map(|unit| unit.active);
+    }
+    (whole, agents.into_values().collect())
 }
 
-/// Where this fleet has links or may want some.
-fn link_paths(state: &State, artifacts: &[Artifact], ledger: Option<&Ledger>) -> BTreeSet<PathBuf> {
-    let mut paths: BTreeSet<PathBuf> = BTreeSet::new();
-    if let Some(ledger) = ledger {
-        paths.extend(ledger.links.keys().cloned());
-        paths.extend(ledger.agents.values().flat_map(|agent| agent.links.keys().cloned()));
-    }
-    let target = UnitName::target(&state.fleet);
-    paths.insert(state.paths.wants("default.target", &target));
-    for name in agent_names(artifacts, ledger) {
-        let unit = UnitName::agent(&state.fleet, &name);
-        paths.insert(state.paths.wants(target.as_str(), &unit));
-    }
+/// Where the fleet as a whole has links or may want some.
+fn fleet_links(state: &State, ledger: Option<&Ledger>) -> BTreeSet<PathBuf> {
+    let mut paths: BTreeSet<PathBuf> = ledger.into_iter().flat_map(|ledger| ledger.links.keys().cloned()).collect();
+    paths.insert(state.paths.wants("default.target", &UnitName::target(&state.fleet)));
     paths
 }
 

@@ -99,25 +99,33 @@ impl State {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// Makes sure that what is on disk about the agent can be understood.
+    /// A record that this fleet understands.
     ///
     /// # Errors
     /// When a newer fleet wrote it in a format of its own: what is done on half of it would be a guess.
-    pub fn check_formats(&self, agent: &AgentName) -> Result<(), ApplyError> {
+    pub fn known<T: serde::de::DeserializeOwned>(
+        &self,
+        agent: &AgentName,
+        name: &str,
+    ) -> Result<Option<T>, ApplyError> {
         #[derive(serde::Deserialize)]
         struct Head {
             format: u32,
         }
-        for name in ["manifest.json", "run.json", "exit.json"] {
-            if let Some(Head { format }) = self.record(agent, name).filter(|head: &Head| head.format > FORMAT) {
-                let path = self.paths.agent(agent).join(name);
-                return Err(ApplyError::other(
-                    format!("{}: it has format {format}, and this fleet reads up to {FORMAT}", path.display()),
-                    "nothing was changed; a newer fleet wrote it: use that one",
-                ));
-            }
+        let path = self.paths.agent(agent).join(name);
+        let Ok(Some(bytes)) = fs::read_optional(&path, RECORD_CAP) else { return Ok(None) };
+        // Every record begins with its number, so it is found without reading on.
+        let number = br#"{"format":1,"#;
+        if !bytes.starts_with(number)
+            && let Ok(Head { format }) = serde_json::from_slice(&bytes)
+            && format > FORMAT
+        {
+            return Err(ApplyError::other(
+                format!("{}: it has format {format}, and this fleet reads up to {FORMAT}", path.display()),
+                "nothing was changed; a newer fleet wrote it: use that one",
+            ));
         }
-        Ok(())
+        Ok(serde_json::from_slice(&bytes).ok())
     }
 
     /// What the shim wrote when the agent started. It may be gone since.
@@ -285,16 +293,17 @@ mod tests {
         let state = State::new(FleetId::new("shop").unwrap(), paths);
         let agent = AgentName::new("lead").unwrap();
         std::fs::create_dir_all(state.paths.agent(&agent)).unwrap();
-        state.check_formats(&agent).unwrap();
+        let known = |name: &str| state.known::<serde_json::Value>(&agent, name);
         for name in ["manifest.json", "run.json", "exit.json"] {
             let path = state.paths.agent(&agent).join(name);
             std::fs::write(&path, r#"{"format": 1, "of-a-later-version": true}"#).unwrap();
-            state.check_formats(&agent).unwrap();
+            assert!(known(name).unwrap().is_some());
             std::fs::write(&path, r#"{"format": 2, "of-a-later-version": true}"#).unwrap();
-            let error = state.check_formats(&agent).unwrap_err();
+            let error = known(name).unwrap_err();
             let text = format!("{error}; {}", error.help().unwrap());
             assert!(text.contains(name) && text.contains("format 2") && text.contains("newer fleet"), "{text}");
             std::fs::remove_file(path).unwrap();
+            assert!(known(name).unwrap().is_none());
         }
     }
 }

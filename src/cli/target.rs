@@ -49,18 +49,15 @@ pub fn applied(text: &str, facts: &HostFacts) -> Result<Target, CliError> {
 
 /// A fleet keeps its sockets where they were when it was applied: a shell without XDG_RUNTIME_DIR (cron, su) must not
 /// look like a change of every agent. Whether `facts` changed.
-pub fn keep_runtime_folder(id: &FleetId, facts: &mut HostFacts) -> Result<bool, CliError> {
-    let state = State::new(id.clone(), Paths::new(id, facts));
-    let Some(ledger) = state.ledger()? else { return Ok(false) };
-    let Some(recorded) = ledger.agents.values().next().and_then(|entry| entry.socket.parent()) else {
-        return Ok(false);
-    };
-    if *recorded == state.paths.runtime {
-        return Ok(false);
+pub fn keep_runtime_folder(ledger: &Ledger, facts: &mut HostFacts) -> bool {
+    let paths = Paths::new(&ledger.fleet, facts);
+    let Some(recorded) = ledger.agents.values().next().and_then(|entry| entry.socket.parent()) else { return false };
+    if *recorded == paths.runtime {
+        return false;
     }
-    if *recorded == state.paths.state.join("run") {
+    if *recorded == paths.state.join("run") {
         facts.runtime_base = None;
-        return Ok(true);
+        return true;
     }
     let base = recorded.parent();
     // A runtime folder that is gone (another boot, another login) is no place to go on in.
@@ -68,7 +65,7 @@ pub fn keep_runtime_folder(id: &FleetId, facts: &mut HostFacts) -> Result<bool, 
     if usable {
         facts.runtime_base = base.map(Path::to_path_buf);
     }
-    Ok(usable)
+    usable
 }
 
 fn parse(text: &str) -> Result<FleetId, CliError> {

@@ -37,7 +37,8 @@ pub(super) fn plan(
     let no_links = std::collections::BTreeMap::new();
     let wanted = links(fleet, agent, desired, manager);
     let links = files::link_changes(&wanted, known.map_or(&no_links, |entry| &entry.links), live, conflicts);
-    let new = compiled(artifacts);
+    let same = live.unchanged.contains(&agent.name);
+    let new = if same { None } else { compiled(artifacts) };
     let running = live.is_running(&agent.name);
     let changed = changed_fields(&agent.name, new.as_ref(), live);
     let restarts = changed.iter().any(|field| field.effect == Class::Restart);

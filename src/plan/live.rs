@@ -27,7 +27,9 @@ pub struct Live {
     pub exits: BTreeMap<AgentName, ExitRecord>,
     /// Working folder and runtime of conversations that have begun.
     pub conversations: BTreeMap<AgentName, (String, PathBuf)>,
-    /// Manifests on disk.
+    /// Agents whose manifest on disk is the compiled one, and, if they run, the one they were started with.
+    pub unchanged: BTreeSet<AgentName>,
+    /// Manifests on disk, but for those of the unchanged.
     pub manifests: BTreeMap<AgentName, Manifest>,
     /// Agents whose restart an earlier apply left for later.
     pub pending: BTreeSet<AgentName>,

@@ -14,6 +14,7 @@ pub use artifact::{Artifact, FileKind, Owner};
 pub use view::view;
 
 use crate::ids::UnitName;
+use crate::parallel::in_parts;
 use crate::resolve::{Agent, Fleet};
 
 /// What rendering needs to know of the service manager.
@@ -36,30 +37,14 @@ pub fn render(fleet: &Fleet, target: Target) -> Vec<Artifact> {
         }
     }
     artifacts.push(view(fleet));
-    for part in in_parts(&fleet.agents, |agents| several(fleet, agents, target)) {
+    for part in in_parts(&fleet.agents, AGENTS_PER_THREAD, |agents| several(fleet, agents, target)) {
         artifacts.extend(part);
     }
     artifacts
 }
 
-/// Below so many agents a thread costs more than it saves: it takes some 50 µs to start, an agent some 20 µs to render.
+/// Below so many agents a thread costs more than it saves: an agent takes some 20 µs to render.
 const AGENTS_PER_THREAD: usize = 64;
-
-/// The results of `work` for parts of `agents`, in their order; the parts are worked on at the same time.
-fn in_parts<T: Send>(agents: &[Agent], work: impl Fn(&[Agent]) -> T + Sync) -> Vec<T> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = cores.min(agents.len() / AGENTS_PER_THREAD).max(1);
-    let (first, rest) = agents.split_at(agents.len().div_ceil(threads));
-    std::thread::scope(|scope| {
-        let work = &work;
-        let others: Vec<_> = rest.chunks(first.len().max(1)).map(|part| scope.spawn(move || work(part))).collect();
-        let mut results = vec![work(first)];
-        for other in others {
-            results.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        results
-    })
-}
 
 fn several(fleet: &Fleet, agents: &[Agent], target: Target) -> Vec<Artifact> {
     let mut shared = manifest::Shared::default();

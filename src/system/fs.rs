@@ -319,6 +319,15 @@ pub fn read_optional(path: &Path, cap: u64) -> Result<Option<Vec<u8>>, FsError> 
     Ok(Some(bytes))
 }
 
+/// Opens what stands at `path` itself for reading, whatever it is, without following a link or waiting for a pipe.
+///
+/// # Errors
+/// As open(2): a link is `ELOOP`.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
 /// Makes `link` a symbolic link with exactly the text `target`, replacing another link. `false` when it was one already.
 ///
 /// # Errors

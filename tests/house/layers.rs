@@ -8,19 +8,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("ids", &[]),
     ("units", &["ids"]),
+    ("parallel", &[]),
     ("quantity", &[]),
     ("manifest", &["ids"]),
     ("script", &[]),
     ("roster", &["diagnostic", "ids", "manifest", "quantity", "script"]),
     ("resolve", &["quantity", "roster", "diagnostic", "ids", "manifest", "script"]),
-    ("render", &["resolve", "ids", "manifest", "script"]),
+    ("render", &["resolve", "ids", "manifest", "parallel", "script"]),
     ("adopt", &["diagnostic", "ids", "roster", "resolve"]),
     ("plan", &["quantity", "render", "resolve", "ids", "manifest", "units"]),
     // Shell.
     ("system", &["ids", "manifest", "units"]),
     ("canary", &["script"]),
     ("shim", &["manifest", "ids", "system"]),
-    ("apply", &["plan", "render", "resolve", "manifest", "ids", "system", "shim", "diagnostic", "units"]),
+    ("apply", &["plan", "render", "resolve", "manifest", "ids", "parallel", "system", "shim", "diagnostic", "units"]),
     (
         "cli",
         &[
@@ -41,8 +42,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
 ];
 
-const CORE: &[&str] =
-    &["diagnostic", "ids", "units", "quantity", "manifest", "script", "roster", "resolve", "adopt", "render", "plan"];
+const CORE: &[&str] = &[
+    "diagnostic",
+    "ids",
+    "units",
+    "quantity",
+    "manifest",
+    "script",
+    "roster",
+    "resolve",
+    "adopt",
+    "parallel",
+    "render",
+    "plan",
+];
 
 /// The top-level modules that a file's text names after `crate::`.
 fn imports(text: &str) -> Vec<String> {

@@ -13,7 +13,7 @@ use crate::cli::ui::Ui;
 use crate::cli::{facts, load, selection, target};
 use crate::plan::{self, Ledger, Live, Plan};
 use crate::render::{self, Artifact, Target, unit};
-use crate::resolve::{Fleet, HostFacts};
+use crate::resolve::{Fleet, HostFacts, Paths};
 
 /// What is to be planned.
 #[derive(Debug, Clone, Default)]
@@ -45,8 +45,12 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
     let shared = &wanted.shared;
     let mut facts = facts::gather()?;
     let mut loaded = read(global, wanted, &facts)?;
-    if let Some(id) = &loaded.id
-        && target::keep_runtime_folder(id, &mut facts)?
+    let ledger = match &loaded.id {
+        Some(id) => State::new(id.clone(), Paths::new(id, &facts)).ledger()?,
+        None => None,
+    };
+    if let Some(ledger) = &ledger
+        && target::keep_runtime_folder(ledger, &mut facts)
     {
         loaded = read(global, wanted, &facts)?;
     }
@@ -59,7 +63,6 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
         return Err(CliError::usage(message, "leave --fleet out, or name the other roster with --file PATH"));
     }
     let state = State::new(fleet.id.clone(), fleet.paths.clone());
-    let ledger = state.ledger()?;
     check_pin(&fleet, ledger.as_ref(), shared)?;
     check_place(&fleet, &facts)?;
     let chosen = managers::choose(shared.manager.map(Into::into), ledger.as_ref(), &state)?;
