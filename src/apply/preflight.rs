@@ -19,9 +19,17 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Looks every agent over.
 pub fn check(fleet: &Fleet, manager: ManagerKind, diagnostics: &mut Diagnostics) {
     let mut variables = None;
+    // Most agents of a fleet share a program and a folder, which are looked at once.
+    let (mut programs, mut folders) = (BTreeSet::new(), BTreeSet::new());
     for agent in &fleet.agents {
-        program(agent, diagnostics);
-        folder(agent, diagnostics);
+        if programs.insert((agent.argv.first(), &agent.search, agent.argv.first().map(|_| &agent.dir)))
+            || !diagnostics.is_empty()
+        {
+            program(agent, diagnostics);
+        }
+        if folders.insert((&agent.dir, agent.may.contains("code"))) || !diagnostics.is_empty() {
+            folder(agent, diagnostics);
+        }
         if let Some(place) = agent.requires_sandbox {
             let message = format!("`{}` must not run without its sandbox, and this version sets none up", agent.name);
             let diagnostic = Diagnostic::error(Code::NotEnforced, message).at(place, "required here");

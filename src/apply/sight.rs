@@ -1,6 +1,6 @@
 //! One agent as it is now: its files, its records, its links.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::ApplyError;
@@ -113,10 +113,10 @@ pub(super) fn file(path: &Path, expected: Option<&Artifact>) -> Option<LiveFile>
     if metadata.len() > FILE_CAP {
         return other("too large");
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
-    if let Err(error) = file.take(FILE_CAP + 1).read_to_end(&mut bytes) {
-        return other(&error.to_string());
-    }
+    let bytes = match fs::read_sized(file, metadata.len()) {
+        Ok(bytes) => bytes,
+        Err(error) => return other(&error.to_string()),
+    };
     let is_unit = path.extension().is_some_and(|e| e == "service" || e == "target" || e == "slice");
     let marked = is_unit.then(|| unit::marked_fleet(&String::from_utf8_lossy(&bytes))).flatten();
     let digest = match expected {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -310,13 +310,41 @@ pub fn read_optional(path: &Path, cap: u64) -> Result<Option<Vec<u8>>, FsError> 
         let message = format!("it is {}, not a regular file", kind_of(&meta));
         return Err(FsError::refused(ACTION, path, message, "look at it with `ls -ld` and move it away"));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(cap)).unwrap_or(0));
-    file.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    let bytes = read_sized(file.take(cap.saturating_add(1)), meta.len().min(cap)).map_err(fail)?;
     if bytes.len() as u64 > cap {
         let message = format!("it is larger than {cap} bytes");
         return Err(FsError::refused(ACTION, path, message, "a file of this kind is small: see what wrote it"));
     }
     Ok(Some(bytes))
+}
+
+/// Reads a file that is known to hold `size` bytes with one call, and a longer one to its end.
+///
+/// # Errors
+/// As read(2).
+pub fn read_sized(mut file: impl Read, size: u64) -> io::Result<Vec<u8>> {
+    // One byte more than expected: then the end is seen without asking for it.
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or(0) + 1];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => {
+                filled += read;
+                if filled + 1 == bytes.len() {
+                    break;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let whole = filled < bytes.len();
+    bytes.truncate(filled);
+    if !whole {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// Opens what stands at `path` itself for reading, whatever it is, without following a link or waiting for a pipe.
