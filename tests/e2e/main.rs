@@ -6,6 +6,7 @@ mod boot;
 mod conversations;
 mod counts;
 mod envfile;
+mod figures;
 mod full_disk;
 mod generations;
 mod inside;

@@ -48,6 +48,12 @@ impl World {
         Self { manager, kind, folder, fleet }
     }
 
+    /// Takes the two programs from another build.
+    pub fn install_from(&mut self, folder: &Path) {
+        self.fleet = self.manager.install(&folder.join("fleet"));
+        self.manager.install(&folder.join("fleet-shim"));
+    }
+
     /// Writes the roster as the manager's user would.
     pub fn roster(&self, text: &str) {
         fs::write(self.folder.join("fleet.kdl"), text).unwrap();
@@ -78,7 +84,12 @@ impl World {
 
     /// Runs `fleet` and checks its exit status.
     pub fn fleet(&self, arguments: &[&str], expected: i32) -> String {
-        let Output { status, stdout, stderr } = output(&mut self.command(arguments), LONG);
+        self.fleet_within(arguments, expected, LONG)
+    }
+
+    /// The same with another bound.
+    pub fn fleet_within(&self, arguments: &[&str], expected: i32, bound: std::time::Duration) -> String {
+        let Output { status, stdout, stderr } = output(&mut self.command(arguments), bound);
         let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         assert_eq!(status.code(), Some(expected), "fleet {arguments:?} as {:?}:\n{said}", self.manager.who);
         said

@@ -1,0 +1,94 @@
+//! Figures on a real user manager: `scripts/figures` builds for release and prints them. Each stands beside a named thing that
+//! is measured in the same run; counts are asserted, times are printed.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::support::{As, LONG, output};
+use crate::world::{Manager, World};
+
+fn roster(fleet: &str, agents: usize, description: &str) -> String {
+    format!(
+        "fleet \"{fleet}\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\" {{ script {{ wait; }}; }}; stop-timeout \"5s\"; restart \"never\"; }}\nagent \"one\" {{ role \"coder\"; {description} }}\nagent \"w\" count={} {{ role \"coder\"; }}\n",
+        agents - 1
+    )
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let begun = Instant::now();
+    work();
+    begun.elapsed()
+}
+
+fn median(runs: usize, mut work: impl FnMut()) -> Duration {
+    let mut times: Vec<Duration> = (0..runs).map(|_| timed(&mut work)).collect();
+    times.sort();
+    times[runs / 2]
+}
+
+fn systemctl(world: &World, words: &[&str]) {
+    let mut command = world.manager.command("systemctl");
+    let said = output(command.arg("--user").args(words), 10 * LONG);
+    assert!(said.status.success(), "systemctl {words:?}: {}", String::from_utf8_lossy(&said.stderr));
+}
+
+#[expect(clippy::print_stdout, reason = "figures are for people")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Where the release build is.
+fn programs() -> std::path::PathBuf {
+    let folder = std::env::var("FLEET_FIGURES_BIN").expect("scripts/figures says where the release build is");
+    Path::new(&folder).to_path_buf()
+}
+
+#[test]
+#[ignore = "figures take minutes and a quiet machine: scripts/figures"]
+fn figures() {
+    let mut world = World::new(As::Root, Manager::Systemd);
+    world.install_from(&programs());
+    let fleet = |world: &World, words: &[&str]| drop(world.fleet_within(words, 0, 20 * LONG));
+    let quiet = |world: &World| median(9, || fleet(world, &["--version"]));
+    say(&format!("fleet --version as these tests start it: {:.1?}", quiet(&world)));
+
+    for agents in [100, 1000] {
+        world.roster(&roster("big", agents, ""));
+        let apply = timed(|| fleet(&world, &["apply", "--manager=systemd"]));
+        systemctl(&world, &["stop", "fleet-big.target"]);
+        let by_hand = timed(|| systemctl(&world, &["start", "fleet-big.target"]));
+        say(&format!(
+            "{agents} agents: first apply {apply:.2?}, starting the target by hand {by_hand:.2?}: {:.2}x",
+            apply.as_secs_f64() / by_hand.as_secs_f64()
+        ));
+        let plan = median(15, || fleet(&world, &["plan"]));
+        let status = median(15, || fleet(&world, &["status"]));
+        say(&format!("{agents} agents: plan {plan:.1?}, status {status:.1?}"));
+        let calls = world.bus_calls(&["plan"], 0);
+        say(&format!("{agents} agents: a plan's calls on the bus: {calls:?}"));
+        assert!(calls.values().sum::<u32>() <= 4, "{calls:?}");
+        let (mut change, mut hand) = (Vec::new(), Vec::new());
+        for round in 0..5 {
+            world.roster(&roster(
+                "big",
+                agents,
+                &format!("env \"ROUND\" \"{round}\"; description \"round {round}\";"),
+            ));
+            change.push(timed(|| fleet(&world, &["apply", "--yes", "--restart=now"])));
+            hand.push(timed(|| {
+                systemctl(&world, &["daemon-reload"]);
+                systemctl(&world, &["restart", "fleet-big-one.service"]);
+            }));
+        }
+        change.sort();
+        hand.sort();
+        say(&format!(
+            "{agents} agents: one changed, apply {:.1?}, reload and restart by hand {:.1?}: {:.2}x",
+            change[2],
+            hand[2],
+            change[2].as_secs_f64() / hand[2].as_secs_f64()
+        ));
+        let destroy = timed(|| fleet(&world, &["destroy", "--yes"]));
+        say(&format!("{agents} agents: destroy {destroy:.2?}"));
+    }
+}
