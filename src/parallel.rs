@@ -4,7 +4,17 @@
 /// `least` items. A thread takes some 50 µs to start, so what is quick enough together stays on one.
 pub fn in_parts<I: Sync, T: Send>(items: &[I], least: usize, work: impl Fn(&[I]) -> T + Sync) -> Vec<T> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = cores.min(items.len() / least.max(1)).max(1);
+    in_threads(items, cores, least, work)
+}
+
+/// The same on at most `threads` threads, for work that waits more than it computes.
+pub fn in_threads<I: Sync, T: Send>(
+    items: &[I],
+    threads: usize,
+    least: usize,
+    work: impl Fn(&[I]) -> T + Sync,
+) -> Vec<T> {
+    let threads = threads.min(items.len() / least.max(1)).max(1);
     let (first, rest) = items.split_at(items.len().div_ceil(threads));
     std::thread::scope(|scope| {
         let work = &work;

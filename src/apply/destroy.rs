@@ -55,9 +55,7 @@ pub fn run(
     stop(state, chosen, ledger, destruction, progress)?;
     view::remove(state, chosen)?;
     let mut files: BTreeMap<_, _> = ledger.files.clone();
-    for change in &destruction.files {
-        write(change, &mut files)?;
-    }
+    write(&destruction.files, &mut files)?;
     if chosen.manager.kind() == ManagerKind::Systemd && destruction.files.iter().any(crate::plan::FileChange::is_unit)
     {
         progress("reloading the service manager");

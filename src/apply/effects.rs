@@ -1,7 +1,7 @@
 //! Single effects: a file, a link; and how long a stop may take.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ApplyError;
@@ -13,22 +13,28 @@ use crate::system::fs;
 /// How long fleet waits for a stop beyond the agent's own stop time-out.
 const STOP_MARGIN: Duration = Duration::from_secs(15);
 
-/// One file, and what the ledger knows of it.
-pub(super) fn write(change: &FileChange, files: &mut BTreeMap<PathBuf, Digest>) -> Result<(), ApplyError> {
-    match change {
-        FileChange::Write { artifact, .. } => {
-            if let Some(parent) = artifact.path.parent() {
-                std::fs::create_dir_all(parent).map_err(|error| fs::FsError::io("make", parent, &error))?;
+/// Files, and what the ledger knows of them.
+pub(super) fn write(changes: &[FileChange], files: &mut BTreeMap<PathBuf, Digest>) -> Result<(), ApplyError> {
+    let mut folders: Vec<&Path> = Vec::new();
+    for change in changes {
+        let folder = change.path().parent();
+        match change {
+            FileChange::Write { artifact, .. } => {
+                if let Some(folder) = folder.filter(|folder| !folders.contains(folder)) {
+                    std::fs::create_dir_all(folder).map_err(|error| fs::FsError::io("make", folder, &error))?;
+                }
+                fs::replace(&artifact.path, artifact.text.as_bytes(), artifact.mode())?;
+                files.insert(artifact.path.clone(), artifact.digest.clone());
             }
-            fs::write_atomic(&artifact.path, artifact.text.as_bytes(), artifact.mode())?;
-            files.insert(artifact.path.clone(), artifact.digest.clone());
+            FileChange::Remove { path, .. } => {
+                fs::remove_file_if_present(path)?;
+                files.remove(path);
+            }
         }
-        FileChange::Remove { path, .. } => {
-            fs::remove_file_if_present(path)?;
-            files.remove(path);
-        }
+        folders.extend(folder.filter(|folder| !folders.contains(folder)));
     }
-    Ok(())
+    // Once for all that changed in them.
+    folders.into_iter().try_for_each(fs::sync_folder).map_err(ApplyError::from)
 }
 
 /// Writes or removes links, and what the ledger knows of them.

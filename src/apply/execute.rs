@@ -2,6 +2,7 @@
 //! steps, not the others.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::effects::{change_links, stop_timeout, write};
@@ -11,7 +12,8 @@ use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::{NoteKind, State};
 use super::{ApplyError, binaries, observe, verify};
-use crate::ids::{AgentName, UnitName};
+use crate::ids::{AgentName, Digest, UnitName};
+use crate::parallel::in_threads;
 use crate::plan::files::{FileChange, LinkChange};
 use crate::plan::{Action, AgentPlan, Ledger, Plan, Process};
 use crate::render::Artifact;
@@ -21,6 +23,14 @@ use crate::system::service::{ManagerKind, ServiceManager};
 
 /// Longest wait for one unit to come up. The shim is up when the agent has been started, not when it is ready.
 pub(super) const START_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Threads that write the files of many agents.
+const WRITERS: usize = 8;
+/// Below so many agents a thread costs more than it saves.
+const AGENTS_PER_WRITER: usize = 16;
+
+/// What the ledger knows of an agent's files.
+type Files = BTreeMap<PathBuf, Digest>;
 
 /// One run of `apply`.
 pub struct Apply<'a> {
@@ -103,7 +113,8 @@ impl Apply<'_> {
         binaries::refresh(&self.state.paths.bin())?;
         fs::ensure_private_dir(&self.state.paths.state.join("agents"))?;
         self.state.sweep();
-        let folder = self.state.save_generation(&self.record, self.sources, self.artifacts)?;
+        let written: Vec<&Artifact> = plan.written().collect();
+        let folder = self.state.save_generation(&self.record, self.sources, &written)?;
         if plan.writes_units() {
             (self.progress)("checking the units");
             verify::units(&folder.join("units"))?;
@@ -181,17 +192,35 @@ impl Apply<'_> {
         }
     }
 
-    /// Replaces the live files.
+    /// Replaces the live files. What each of them holds was announced in the ledger before, so a crash in between leaves no
+    /// doubt; the ledger is saved when all are written.
     ///
     /// # Errors
     /// When the ledger cannot be saved: fleet does not go on without knowing what it owns.
     fn write_files(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) -> Result<(), ApplyError> {
-        for agent in &plan.agents {
-            if report.has_failed(&agent.name) || (agent.files.is_empty() && agent.action != Action::Remove) {
-                continue;
-            }
-            let mut files = ledger.agents.get(&agent.name).map(|entry| entry.files.clone()).unwrap_or_default();
-            let result = self.write_agent(agent, &mut files);
+        let touched = |agent: &&AgentPlan| !agent.files.is_empty() || agent.action == Action::Remove;
+        let agents: Vec<(&AgentPlan, Files)> = plan
+            .agents
+            .iter()
+            .filter(|agent| touched(agent) && !report.has_failed(&agent.name))
+            .map(|agent| {
+                let entry = ledger.agents.get(&agent.name);
+                (agent, entry.map(|entry| entry.files.clone()).unwrap_or_default())
+            })
+            .collect();
+        // Side by side where there are many: a disk takes many waits at once.
+        let state = self.state;
+        let written = in_threads(&agents, WRITERS, AGENTS_PER_WRITER, |part| {
+            part.iter()
+                .map(|(agent, files)| {
+                    let mut files = files.clone();
+                    let result = write_agent(state, agent, &mut files);
+                    (files, result)
+                })
+                .collect::<Vec<_>>()
+        });
+        let mut gone = Vec::new();
+        for ((agent, _), (files, result)) in agents.iter().zip(written.into_iter().flatten()) {
             if let Some(entry) = ledger.agents.get_mut(&agent.name) {
                 entry.files = files;
             }
@@ -209,6 +238,7 @@ impl Apply<'_> {
                     // A link that stays is found again by the next plan.
                     let _ = change_links(&agent.links, &mut BTreeMap::new());
                     ledger.agents.remove(&agent.name);
+                    gone.push(&agent.name);
                 }
                 Ok(()) => {}
                 Err(error) => {
@@ -216,33 +246,16 @@ impl Apply<'_> {
                     report.put(&agent.name, Outcome::Failed { what: error.to_string(), help });
                 }
             }
-            self.state.save(ledger)?;
-            if agent.action == Action::Remove && !report.has_failed(&agent.name) {
-                // Only now: until the ledger has let the agent go, the note tells what happened to it.
-                let _ = fs::remove_file_if_present(&self.state.pending_path(&agent.name));
-            }
         }
         let mut files = std::mem::take(&mut ledger.files);
-        let result = plan.files.iter().try_for_each(|change| write(change, &mut files));
+        let result = write(&plan.files, &mut files);
         ledger.files = files;
         self.state.save(ledger)?;
-        result
-    }
-
-    fn write_agent(
-        &self,
-        agent: &AgentPlan,
-        files: &mut BTreeMap<std::path::PathBuf, crate::ids::Digest>,
-    ) -> Result<(), ApplyError> {
-        if agent.action != Action::Remove {
-            let folder = self.state.paths.agent(&agent.name);
-            fs::ensure_private_dir(&folder)?;
-            fs::ensure_private_dir(&folder.join("files"))?;
-            if let Some(old) = &agent.was {
-                super::moving::take_over(&self.state.paths.agent(old), &folder)?;
-            }
+        for name in gone {
+            // Only now: until the ledger has let the agent go, the note tells what happened to it.
+            let _ = fs::remove_file_if_present(&self.state.pending_path(name));
         }
-        agent.files.iter().try_for_each(|change| write(change, files))
+        result
     }
 
     /// Whether the manager has read what it shall.
@@ -310,6 +323,18 @@ impl Apply<'_> {
         }
         ledger.links = links;
     }
+}
+
+fn write_agent(state: &State, agent: &AgentPlan, files: &mut Files) -> Result<(), ApplyError> {
+    if agent.action != Action::Remove {
+        let folder = state.paths.agent(&agent.name);
+        fs::ensure_private_dir(&folder)?;
+        fs::ensure_private_dir(&folder.join("files"))?;
+        if let Some(old) = &agent.was {
+            super::moving::take_over(&state.paths.agent(old), &folder)?;
+        }
+    }
+    write(&agent.files, files)
 }
 
 pub(super) fn list(names: &[&AgentName]) -> String {

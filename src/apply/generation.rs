@@ -78,7 +78,7 @@ impl State {
         &self,
         record: &Record,
         sources: &Kept,
-        artifacts: &[Artifact],
+        artifacts: &[&Artifact],
     ) -> Result<PathBuf, ApplyError> {
         let all = self.paths.state.join("generations");
         fs::ensure_private_dir(&all)?;
@@ -102,7 +102,7 @@ impl State {
         folder: &Path,
         record: &Record,
         sources: &Kept,
-        artifacts: &[Artifact],
+        artifacts: &[&Artifact],
     ) -> Result<(), ApplyError> {
         let _ = std::fs::remove_dir_all(folder);
         fs::ensure_private_dir(folder)?;

@@ -81,6 +81,16 @@ impl State {
         }
     }
 
+    /// When a command last took or gave back the fleet's lock, which writes into the state folder; now, when one holds it
+    /// or was killed while it did. `None`: there is no such folder.
+    #[must_use]
+    pub fn last_command(&self) -> Option<std::time::SystemTime> {
+        if self.paths.state.join("lock.json").exists() {
+            return Some(std::time::SystemTime::now());
+        }
+        std::fs::metadata(&self.paths.state).and_then(|metadata| metadata.modified()).ok()
+    }
+
     /// Takes one agent's lock: only its holder starts or stops the agent.
     ///
     /// # Errors

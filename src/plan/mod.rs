@@ -153,6 +153,15 @@ impl Plan {
         self.files.iter().chain(self.agents.iter().flat_map(|agent| &agent.files)).any(FileChange::is_unit)
     }
 
+    /// The files that are written.
+    pub fn written(&self) -> impl Iterator<Item = &Artifact> {
+        let changes = self.files.iter().chain(self.agents.iter().flat_map(|agent| &agent.files));
+        changes.filter_map(|change| match change {
+            FileChange::Write { artifact, .. } => Some(artifact),
+            FileChange::Remove { .. } => None,
+        })
+    }
+
     /// Whether a unit file is written, about which systemd may have an opinion.
     #[must_use]
     pub fn writes_units(&self) -> bool {

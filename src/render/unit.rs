@@ -190,7 +190,9 @@ fn directives(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
 /// The fleet whose mark a unit file carries.
 #[must_use]
 pub fn marked_fleet(text: &str) -> Option<String> {
-    parse(text).get("X-Fleet")?.get("Fleet")?.first().cloned()
+    directives(text)
+        .find(|(section, name, _)| (*section, *name) == ("X-Fleet", "Fleet"))
+        .map(|(.., fleet)| fleet.to_owned())
 }
 
 #[cfg(test)]

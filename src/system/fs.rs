@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
+
+pub use super::read::{open_plain, read_optional, read_sized};
 
 /// Something about one path that did not succeed.
 #[derive(Debug)]
@@ -168,6 +170,15 @@ fn stat(action: &'static str, path: &Path) -> Result<Option<fs::Metadata>, FsErr
 /// # Errors
 /// When `path` is a symbolic link or not a regular file, or the file system refuses.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
+    replace(path, bytes, mode)?;
+    sync_folder_of("write", path)
+}
+
+/// [`write_atomic`] without syncing the folder: whoever changes many files in it does that once, with [`sync_folder`].
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     const ACTION: &str = "write";
     if let Some(meta) = stat(ACTION, path)? {
         if meta.file_type().is_symlink() {
@@ -200,7 +211,18 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError>
     file.sync_all().map_err(fail)?;
     fs::rename(&temp.path, path).map_err(fail)?;
     temp.armed = false;
-    sync_folder_of(ACTION, path)
+    Ok(())
+}
+
+/// Makes what changed in `folder` durable. One that is gone has nothing to keep.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn sync_folder(folder: &Path) -> Result<(), FsError> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FsError::io("write", folder, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a new file of mode 0600, without waiting for the disk.
@@ -214,7 +236,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     written.map_err(|error| FsError::io("write", path, &error))
 }
 
-fn kind_of(meta: &fs::Metadata) -> &'static str {
+pub(super) fn kind_of(meta: &fs::Metadata) -> &'static str {
     let kind = meta.file_type();
     if kind.is_symlink() {
         "a symbolic link"
@@ -290,70 +312,6 @@ pub fn remove_file_if_present(path: &Path) -> Result<bool, FsError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(FsError::io("remove", path, &error)),
     }
-}
-
-/// The content of the regular file at `path`, or `None` when nothing is there.
-///
-/// # Errors
-/// When it is not a regular file, holds more than `cap` bytes, or cannot be read.
-pub fn read_optional(path: &Path, cap: u64) -> Result<Option<Vec<u8>>, FsError> {
-    const ACTION: &str = "read";
-    let fail = |error: io::Error| FsError::io(ACTION, path, &error);
-    // O_NONBLOCK: a named pipe in the file's place must not hold fleet up.
-    let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(fail(error)),
-    };
-    let meta = file.metadata().map_err(fail)?;
-    if !meta.is_file() {
-        let message = format!("it is {}, not a regular file", kind_of(&meta));
-        return Err(FsError::refused(ACTION, path, message, "look at it with `ls -ld` and move it away"));
-    }
-    let bytes = read_sized(file.take(cap.saturating_add(1)), meta.len().min(cap)).map_err(fail)?;
-    if bytes.len() as u64 > cap {
-        let message = format!("it is larger than {cap} bytes");
-        return Err(FsError::refused(ACTION, path, message, "a file of this kind is small: see what wrote it"));
-    }
-    Ok(Some(bytes))
-}
-
-/// Reads a file that is known to hold `size` bytes with one call, and a longer one to its end.
-///
-/// # Errors
-/// As read(2).
-pub fn read_sized(mut file: impl Read, size: u64) -> io::Result<Vec<u8>> {
-    // One byte more than expected: then the end is seen without asking for it.
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or(0) + 1];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read(&mut bytes[filled..]) {
-            Ok(0) => break,
-            Ok(read) => {
-                filled += read;
-                if filled + 1 == bytes.len() {
-                    break;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let whole = filled < bytes.len();
-    bytes.truncate(filled);
-    if !whole {
-        file.read_to_end(&mut bytes)?;
-    }
-    Ok(bytes)
-}
-
-/// Opens what stands at `path` itself for reading, whatever it is, without following a link or waiting for a pipe.
-///
-/// # Errors
-/// As open(2): a link is `ELOOP`.
-pub fn open_plain(path: &Path) -> io::Result<File> {
-    let flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOFOLLOW;
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 /// Makes `link` a symbolic link with exactly the text `target`, replacing another link. `false` when it was one already.

@@ -5,5 +5,6 @@ pub mod git;
 pub mod lock;
 pub mod proc;
 pub mod process;
+mod read;
 pub mod service;
 pub mod tmux;

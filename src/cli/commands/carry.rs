@@ -30,9 +30,13 @@ pub struct Task<'a> {
     pub saved: Option<&'a Saved>,
 }
 
+/// The kernel's clock for files goes in steps of at most ten milliseconds.
+const CLOCK_STEP: Duration = Duration::from_millis(20);
+
 /// Plans, asks, and does it.
 pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> {
     let json = task.wanted.shared.json;
+    let began = std::time::SystemTime::now();
     let mut prepared = prepare::prepare(ui, global, &task.wanted)?;
     // A plan without anything to do takes no lock and writes nothing, not even the lock's own file.
     if task.saved.is_none() && prepared.plan.is_empty() && prepared.plan.pending().next().is_none() {
@@ -45,9 +49,12 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
     if let Some(exit) = outside(ui, &prepared, task)? {
         return Ok(exit);
     }
+    let since = prepared.state.last_command();
     let lock = prepared.state.lock(task.command)?;
-    // Between the first look and the lock another apply may have ended.
-    prepared = prepare::prepare(&Ui::silent(), global, &task.wanted)?;
+    // Between the first look and the lock another command may have ended: then what was seen is not what is.
+    if since.is_some_and(|since| since + CLOCK_STEP >= began) {
+        prepared = prepare::prepare(&Ui::silent(), global, &task.wanted)?;
+    }
     if let Some(saved) = task.saved {
         super::saved::refuse_stale(saved, &prepared, &task.wanted.select)?;
     }
