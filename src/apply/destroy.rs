@@ -67,7 +67,7 @@ pub fn run(
     for (name, entry) in &ledger.agents {
         clear_agent(&entry.folder, keep_logs, &mut destroyed.kept)?;
         state.clear_runtime(name)?;
-        fs::remove_file_if_present(&state.pending_path(name))?;
+        fs::remove_unsynced(&state.pending_path(name))?;
     }
     clear_leftover_agents(state, keep_logs, &mut destroyed.kept)?;
     clear_state(state, &mut destroyed.kept)?;
@@ -111,7 +111,7 @@ fn clear_agent(folder: &Path, keep_logs: bool, kept: &mut Vec<PathBuf>) -> Resul
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_log = name == "log" || name.strip_prefix("log.").is_some_and(|n| n.parse::<u32>().is_ok());
         if RECORDS.contains(&name.as_str()) || (is_log && !keep_logs) {
-            fs::remove_file_if_present(&path)?;
+            fs::remove_unsynced(&path)?;
         } else if name == "files" && std::fs::remove_dir(&path).is_ok() {
             // Fleet's own folder for the runtime's files, emptied before.
         } else {

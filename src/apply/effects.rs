@@ -27,7 +27,7 @@ pub(super) fn write(changes: &[FileChange], files: &mut BTreeMap<PathBuf, Digest
                 files.insert(artifact.path.clone(), artifact.digest.clone());
             }
             FileChange::Remove { path, .. } => {
-                fs::remove_file_if_present(path)?;
+                fs::remove_unsynced(path)?;
                 files.remove(path);
             }
         }

@@ -143,7 +143,7 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
                 "runs already, but its socket is gone: `fleet restart` brings it back"
             };
             report.put(name, Outcome::Done(what.to_owned()));
-            let _ = fs::remove_file_if_present(&state.pending_path(name));
+            state.strike(name);
         }
         names.retain(|name| !up(name));
     }
@@ -165,7 +165,7 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
         note(&names, results, verb, report);
     }
     for name in names.iter().filter(|name| !report.has_failed(name)) {
-        let _ = fs::remove_file_if_present(&state.pending_path(name));
+        state.strike(name);
     }
 }
 

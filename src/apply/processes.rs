@@ -11,7 +11,6 @@ use super::words::Words;
 use crate::ids::AgentName;
 use crate::plan::{Action, AgentPlan, Ledger, Plan, Process, waves};
 use crate::shim::client;
-use crate::system::fs;
 
 /// Longest wait for a shim's answer.
 const SHIM_TIMEOUT: Duration = Duration::from_secs(5);
@@ -125,7 +124,7 @@ impl Apply<'_> {
         for ((name, result), words) in held.iter().zip(results).zip(words) {
             match result {
                 Ok(()) => {
-                    let _ = fs::remove_file_if_present(&self.state.pending_path(name));
+                    self.state.strike(name);
                     let word = if restart { "restarted" } else { "started" };
                     report.put(name, Outcome::Done(word.to_owned()));
                 }

@@ -178,7 +178,7 @@ impl State {
     /// When something is there and cannot be removed.
     pub fn clear_runtime(&self, agent: &AgentName) -> Result<(), ApplyError> {
         let socket = self.paths.socket(agent);
-        fs::remove_file_if_present(&socket)?;
+        fs::remove_unsynced(&socket)?;
         let secrets = socket.with_file_name(format!("{agent}.secrets"));
         match std::fs::remove_dir_all(&secrets) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -230,7 +230,18 @@ impl State {
             "format": FORMAT, "agent": agent, "kind": kind, "reason": why, "fresh": fresh,
         });
         fs::ensure_private_dir(&self.paths.state.join("pending"))?;
-        Ok(fs::write_atomic(&path, format!("{text}\n").as_bytes(), 0o600)?)
+        let text = format!("{text}\n");
+        let written = match kind {
+            NoteKind::Restart => fs::write_atomic(&path, text.as_bytes(), 0o600),
+            // After a power cut nobody runs, and a boot starts whoever shall.
+            NoteKind::Unfinished => fs::write_passing(&path, text.as_bytes(), 0o600),
+        };
+        Ok(written?)
+    }
+
+    /// Strikes out what was left to be done: it is done.
+    pub fn strike(&self, agent: &AgentName) {
+        let _ = std::fs::remove_file(self.pending_path(agent));
     }
 
     /// Whether the start that an earlier command left shall begin a new conversation.

@@ -179,6 +179,18 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError>
 /// # Errors
 /// As [`write_atomic`].
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
+    put(path, bytes, mode, true)
+}
+
+/// [`write_atomic`] for what is of use only while this machine is up: nothing waits for the disk.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_passing(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
+    put(path, bytes, mode, false)
+}
+
+fn put(path: &Path, bytes: &[u8], mode: u32, durable: bool) -> Result<(), FsError> {
     const ACTION: &str = "write";
     if let Some(meta) = stat(ACTION, path)? {
         if meta.file_type().is_symlink() {
@@ -208,7 +220,9 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     file.write_all(bytes).map_err(fail)?;
     // After the bytes: nobody else may read a file while it is not yet known to be whole.
     file.set_permissions(fs::Permissions::from_mode(mode)).map_err(fail)?;
-    file.sync_all().map_err(fail)?;
+    if durable {
+        file.sync_all().map_err(fail)?;
+    }
     fs::rename(&temp.path, path).map_err(fail)?;
     temp.armed = false;
     Ok(())
@@ -307,8 +321,21 @@ pub fn ensure_private_dir(path: &Path) -> Result<(), FsError> {
 /// # Errors
 /// When it is a folder or the file system refuses.
 pub fn remove_file_if_present(path: &Path) -> Result<bool, FsError> {
+    let removed = remove_unsynced(path)?;
+    if removed {
+        sync_folder_of("remove", path)?;
+    }
+    Ok(removed)
+}
+
+/// [`remove_file_if_present`] without syncing the folder: whoever changes many files in it does that once, with
+/// [`sync_folder`], and what comes back after a power cut is removed again.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove_unsynced(path: &Path) -> Result<bool, FsError> {
     match fs::remove_file(path) {
-        Ok(()) => sync_folder_of("remove", path).map(|()| true),
+        Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(FsError::io("remove", path, &error)),
     }

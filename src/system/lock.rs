@@ -101,7 +101,7 @@ pub fn try_lock(path: &Path, command: &str) -> Result<Attempt, fs::FsError> {
             let mut text = serde_json::to_vec(&Holder::this_process(command)).unwrap_or_default();
             text.push(b'\n');
             // The sidecar is for people; a full disk must not keep anybody from stopping agents.
-            let _ = fs::write_atomic(&lock.sidecar, &text, 0o600);
+            let _ = fs::write_passing(&lock.sidecar, &text, 0o600);
             Ok(Attempt::Taken(lock))
         }
         Err((_, Errno::EWOULDBLOCK)) => Ok(Attempt::Held(read_holder(&sidecar))),
