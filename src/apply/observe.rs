@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::ApplyError;
-use super::sight::{self, Question};
+use super::sight::{self, Question, Sight};
 use super::state::{NoteKind, State};
 use super::{binaries, dropins};
 use crate::ids::{AgentName, UnitName};
@@ -30,12 +30,11 @@ pub fn observe(
     ledger: Option<&Ledger>,
     manager: &dyn ServiceManager,
 ) -> Result<Live, ApplyError> {
-    let mut live = Live { stale_binaries: binaries::stale(&state.paths.bin()), ..Live::default() };
-    for unit in manager.observe(&state.fleet)? {
-        if let Some(agent) = unit.unit.agent_of(&state.fleet) {
-            live.units.insert(agent, LiveUnit { active: unit.active, sub: unit.sub });
-        }
-    }
+    let mut live = Live {
+        stale_binaries: binaries::stale(&state.paths.bin()),
+        units: units(state, manager)?,
+        ..Live::default()
+    };
     let (whole, questions) = questions(artifacts, ledger, &live);
     let mut paths: BTreeMap<&PathBuf, Option<&Artifact>> =
         whole.into_iter().map(|artifact| (&artifact.path, Some(artifact))).collect();
@@ -53,29 +52,7 @@ pub fn observe(
         }
     }
     let boot = boot_time();
-    let seen = in_parts(&questions, AGENTS_PER_THREAD, |part| {
-        part.iter().map(|question| sight::look(state, question, boot)).collect::<Result<Vec<_>, _>>()
-    });
-    let mut seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
-    let mut files = Vec::new();
-    for question in &questions {
-        let (name, Some(sight)) = (question.name, seen.next()) else { break };
-        files.extend(sight.files);
-        live.links.extend(sight.links);
-        live.not_links.extend(sight.not_links);
-        live.runs.extend(sight.run.map(|run| (name.clone(), run)));
-        live.vanished.extend(sight.vanished.then(|| name.clone()));
-        live.exits.extend(sight.exit.map(|exit| (name.clone(), exit)));
-        live.conversations.extend(sight.talk.map(|talk| (name.clone(), (talk.runtime, talk.dir))));
-        live.manifests.extend(sight.manifest.map(|manifest| (name.clone(), manifest)));
-        live.unchanged.extend(sight.unchanged.then(|| name.clone()));
-        match sight.note {
-            Some(NoteKind::Restart) => drop(live.pending.insert(name.clone())),
-            Some(NoteKind::Unfinished) => drop(live.unfinished.insert(name.clone())),
-            None => {}
-        }
-    }
-    live.files.extend(files);
+    look(&questions, &mut live, |question| sight::look(state, question, boot))?;
     live.stopping = stopping(state, &live);
     if manager.kind() == ManagerKind::Systemd {
         live.drop_ins = drop_ins(state, artifacts, ledger);
@@ -116,6 +93,58 @@ fn agent_names(artifacts: &[Artifact], ledger: Option<&Ledger>) -> BTreeSet<Agen
         Owner::Fleet => None,
     });
     compiled.chain(ledger.iter().flat_map(|ledger| ledger.agents.keys().cloned())).collect()
+}
+
+/// What the manager and the shims say of the ledger's agents; no file that fleet wrote is looked at.
+///
+/// # Errors
+/// As [`observe`].
+pub fn observe_records(state: &State, ledger: &Ledger, manager: &dyn ServiceManager) -> Result<Live, ApplyError> {
+    let mut live = Live { units: units(state, manager)?, ..Live::default() };
+    let (_, questions) = questions(&[], Some(ledger), &live);
+    let boot = boot_time();
+    look(&questions, &mut live, |question| sight::records(state, question, boot, Sight::default()))?;
+    Ok(live)
+}
+
+fn units(state: &State, manager: &dyn ServiceManager) -> Result<BTreeMap<AgentName, LiveUnit>, ApplyError> {
+    let all = manager.observe(&state.fleet)?.into_iter();
+    Ok(all
+        .filter_map(|unit| {
+            let agent = unit.unit.agent_of(&state.fleet)?;
+            Some((agent, LiveUnit { active: unit.active, sub: unit.sub }))
+        })
+        .collect())
+}
+
+/// Looks at all agents, side by side, and puts together what was seen.
+fn look(
+    questions: &[Question<'_>],
+    live: &mut Live,
+    at: impl Fn(&Question<'_>) -> Result<Sight, ApplyError> + Sync,
+) -> Result<(), ApplyError> {
+    let seen = in_parts(questions, AGENTS_PER_THREAD, |part| part.iter().map(&at).collect::<Result<Vec<_>, _>>());
+    let mut seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
+    let mut files = Vec::new();
+    for question in questions {
+        let (name, Some(sight)) = (question.name, seen.next()) else { break };
+        files.extend(sight.files);
+        live.links.extend(sight.links);
+        live.not_links.extend(sight.not_links);
+        live.runs.extend(sight.run.map(|run| (name.clone(), run)));
+        live.vanished.extend(sight.vanished.then(|| name.clone()));
+        live.exits.extend(sight.exit.map(|exit| (name.clone(), exit)));
+        live.conversations.extend(sight.talk.map(|talk| (name.clone(), (talk.runtime, talk.dir))));
+        live.manifests.extend(sight.manifest.map(|manifest| (name.clone(), manifest)));
+        live.unchanged.extend(sight.unchanged.then(|| name.clone()));
+        match sight.note {
+            Some(NoteKind::Restart) => drop(live.pending.insert(name.clone())),
+            Some(NoteKind::Unfinished) => drop(live.unfinished.insert(name.clone())),
+            None => {}
+        }
+    }
+    live.files.extend(files);
+    Ok(())
 }
 
 /// Files of the fleet as a whole, and what is to be asked about each agent.

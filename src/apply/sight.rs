@@ -49,8 +49,13 @@ pub(super) fn look(
     question: &Question<'_>,
     boot: Option<jiff::Timestamp>,
 ) -> Result<Sight, ApplyError> {
-    let name = question.name;
     let mut sight = Sight::default();
+    written(state, question, &mut sight);
+    records(state, question, boot, sight)
+}
+
+/// What fleet wrote for it.
+fn written(state: &State, question: &Question<'_>, sight: &mut Sight) {
     for artifact in &question.artifacts {
         sight.files.extend(file(&artifact.path, Some(artifact)).map(|found| (artifact.path.clone(), found)));
     }
@@ -58,7 +63,20 @@ pub(super) fn look(
     for path in others.filter(|path| question.artifacts.iter().all(|artifact| artifact.path != **path)) {
         sight.files.extend(file(path, None).map(|found| (path.clone(), found)));
     }
-    links(state, question, &mut sight);
+    links(state, question, sight);
+}
+
+/// What its shim wrote.
+///
+/// # Errors
+/// When a newer fleet wrote it.
+pub(super) fn records(
+    state: &State,
+    question: &Question<'_>,
+    boot: Option<jiff::Timestamp>,
+    mut sight: Sight,
+) -> Result<Sight, ApplyError> {
+    let name = question.name;
     let run = state.known::<RunRecord>(name, "run.json")?;
     if let Some(run) = run {
         // A manager that says the unit is up has looked at the process itself.

@@ -70,9 +70,14 @@ impl FleetStatus {
 /// # Errors
 /// When the manager does not answer.
 pub fn status(state: &State, ledger: &Ledger, chosen: &Chosen) -> Result<FleetStatus, ApplyError> {
-    let live = observe::observe(state, &[], Some(ledger), chosen.manager.as_ref())?;
     let sockets: Vec<PathBuf> = ledger.agents.values().map(|entry| entry.socket.clone()).collect();
-    let answers = client::status_all(&sockets, ANSWER);
+    // The shims are asked while the records are read.
+    let (live, answers) = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| client::status_all(&sockets, ANSWER));
+        let live = observe::observe_records(state, ledger, chosen.manager.as_ref());
+        (live, asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let live = live?;
     let agents = ledger
         .agents
         .iter()
