@@ -5,6 +5,7 @@
 mod boot;
 mod conversations;
 mod counts;
+mod crowd;
 mod envfile;
 mod full_disk;
 mod generations;
@@ -18,6 +19,7 @@ mod oracle;
 #[allow(dead_code, reason = "shared with tests/canary, which asks for more")]
 #[path = "../canary/pty.rs"]
 mod pty;
+mod seeded;
 mod shims;
 mod support;
 mod view;
