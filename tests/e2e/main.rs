@@ -21,6 +21,7 @@ mod oracle;
 mod pty;
 mod seeded;
 mod shims;
+mod strangers;
 mod support;
 mod view;
 #[path = "../system/wait.rs"]
