@@ -94,6 +94,12 @@ impl Saved {
         format!("{MAGIC} {FORMAT} {}\n{body}", Digest::of(body.as_bytes()).as_str())
     }
 
+    /// Whether a file was meant to be a saved plan, whole or not.
+    #[must_use]
+    pub fn is_one(bytes: &[u8]) -> bool {
+        bytes.strip_prefix(MAGIC.as_bytes()).is_some_and(|rest| rest.first() == Some(&b' '))
+    }
+
     /// Reads a file.
     ///
     /// # Errors

@@ -76,6 +76,9 @@ fn a_saved_plan_is_applied_once_and_only_as_it_was_read() {
         assert!(said.contains(words), "{words:?} is not in:\n{said}");
         assert_eq!(world.fingerprint(), before, "a refused plan changed something");
     };
+    // A slip: nothing but a plan is replaced by one.
+    let said = world.fleet(&["plan", "--manager=local", "--out", "fleet.kdl"], 6);
+    assert!(said.contains("is no saved plan") && world.read_roster() == roster, "{said}");
     save();
     assert!(world.fleet(&["show", &plan], 0).contains("Plan: 2 to add"));
     world.fleet(&["apply", &plan], 0);

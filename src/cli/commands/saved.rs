@@ -25,8 +25,14 @@ pub fn take_down(prepared: &Prepared, select: &Select) -> Saved {
     Saved::new(&prepared.plan, &prepared.live, prepared.ledger.as_ref(), &about)
 }
 
-/// Writes a plan into `path`, for its user only.
+/// Writes a plan into `path`, for its user only. Of what stands there, only another plan is replaced: a slip of the
+/// keyboard must not cost anybody a roster.
 pub fn write(saved: &Saved, path: &Path) -> Result<(), CliError> {
+    let in_the_way = fs::read_optional(path, CAP)?.filter(|bytes| !bytes.is_empty() && !Saved::is_one(bytes));
+    if in_the_way.is_some() {
+        let message = format!("{} is there already and is no saved plan; it was not replaced", path.display());
+        return Err(CliError::refused(message, "choose another name for --out, or remove the file"));
+    }
     Ok(fs::write_atomic(path, saved.file().as_bytes(), 0o600)?)
 }
 
