@@ -43,6 +43,10 @@ pub(super) fn plan(
     let restarts = changed.iter().any(|field| field.effect == Class::Restart);
     let pending = running && restarts && live.pending.contains(&agent.name) && files.is_empty();
     let moves = ledger.manager != manager && known.is_some();
+    let worktree = worktree::plan(agent, known, live);
+    if let Some(path) = worktree.foreign {
+        conflicts.push(Conflict { path, kind: ConflictKind::Foreign });
+    }
     let Verdict { process, reason, note } = if running {
         if live.stopping.contains(&agent.name) && desired == Desired::Running {
             Verdict::act(Process::Start, "it is stopping, and is started again when it has ended")
@@ -52,6 +56,9 @@ pub(super) fn plan(
             Verdict::note(
                 "a restart is pending: `fleet apply` tries again when it is idle, `--restart=now` does not wait",
             )
+        } else if worktree.is_lost && desired == Desired::Running {
+            let what = what_becomes_of_it(live.conversations.get(&agent.name), new.as_ref());
+            Verdict::act(Process::Restart, format!("its worktree is not there any more; a restart {what}"))
         } else if restarts && desired == Desired::Running {
             let what = what_becomes_of_it(live.conversations.get(&agent.name), new.as_ref());
             Verdict::act(Process::Restart, format!("it runs with other settings; a restart {what}"))
@@ -72,10 +79,6 @@ pub(super) fn plan(
     } else {
         reason
     };
-    let worktree = worktree::plan(agent, known, live);
-    if let Some(path) = worktree.foreign {
-        conflicts.push(Conflict { path, kind: ConflictKind::Foreign });
-    }
     let note = note.or(worktree.note);
     let changes = process != Process::Keep || !files.is_empty() || !links.is_empty() || worktree.change.is_some();
     let action = match (known, changes) {

@@ -19,6 +19,7 @@ mod oracle;
 #[allow(dead_code, reason = "shared with tests/canary, which asks for more")]
 #[path = "../canary/pty.rs"]
 mod pty;
+mod repositories;
 mod seeded;
 mod shims;
 mod strangers;

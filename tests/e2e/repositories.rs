@@ -1,0 +1,93 @@
+//! Repositories and worktrees in states that people bring them into.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::As;
+use crate::worktrees::{HEAD, git, repository, worktrees};
+use crate::world::{Manager, World};
+
+const ONE: &str = "agent \"one\" { role \"coder\"; worktree; }\n";
+
+/// The same agent under another name.
+const TWO: &str = "agent \"two\" { role \"coder\"; was \"one\"; worktree; }\n";
+
+fn sh(world: &World, script: &str) {
+    let mut command = world.manager.command("sh");
+    assert!(command.args(["-ec", script]).current_dir(&world.folder).status().unwrap().success(), "{script}");
+}
+
+/// `workspace` may be a worktree or a submodule itself: the next plan must know again what the last apply made.
+#[test]
+fn a_worktree_of_a_worktree_or_of_a_submodule_is_known_again() {
+    let world = World::new(As::User, Manager::Local);
+    let folder = repository(&world);
+    git(&world, &folder, &["worktree", "add", "--quiet", "-b", "side", "../linked"]);
+    git(&world, &world.folder, &["init", "--quiet", "super"]);
+    let add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../repo", "sub"];
+    git(&world, &world.folder.join("super"), &add);
+    for workspace in ["linked", "super/sub"] {
+        world.roster(&format!("{}{ONE}", HEAD.replace("\"repo\"", &format!("\"{workspace}\""))));
+        world.apply(&[], 0);
+        assert!(worktrees(&world).join("one/README").exists());
+        world.assert_nothing_to_do();
+        world.fleet(&["destroy", "--yes"], 0);
+        let one = worktrees(&world).join("one").display().to_string();
+        git(&world, &world.folder.join(workspace), &["worktree", "remove", "--force", &one]);
+        git(&world, &world.folder.join(workspace), &["branch", "-D", "fleet/shop/one"]);
+    }
+}
+
+/// An apply that could not make a worktree has no claim to what somebody puts there afterwards.
+#[test]
+fn a_worktree_made_by_hand_after_a_failure_keeps_its_work() {
+    let world = World::new(As::User, Manager::Local);
+    let folder = repository(&world);
+    let one = worktrees(&world).join("one");
+    git(&world, &folder, &["worktree", "add", "--quiet", "-b", "taken", "../elsewhere"]);
+    world.roster(&format!("{HEAD}agent \"one\" {{ role \"coder\"; worktree branch=\"taken\"; }}\n"));
+    world.apply(&[], 3);
+    git(&world, &folder, &["worktree", "move", "../elsewhere", one.to_str().unwrap()]);
+    sh(&world, &format!("echo precious > {}/work", one.display()));
+    world.apply(&[], 0);
+    assert_eq!(fs::read_to_string(one.join("work")).unwrap(), "precious\n");
+    world.assert_nothing_to_do();
+    world.fleet(&["destroy", "--yes"], 0);
+}
+
+/// The folder is gone, the commits are not: whoever takes the name over goes on with them.
+#[test]
+fn an_heir_goes_on_with_the_branch_of_a_deleted_worktree() {
+    let world = World::new(As::User, Manager::Local);
+    repository(&world);
+    world.roster(&format!("{HEAD}{ONE}"));
+    world.apply(&[], 0);
+    let one = worktrees(&world).join("one");
+    sh(&world, &format!("echo done > {}/work", one.display()));
+    git(&world, &one, &["-c", "core.fsmonitor=false", "add", "work"]);
+    git(&world, &one, &["-c", "core.fsmonitor=false", "commit", "--quiet", "-m", "work"]);
+    sh(&world, &format!("rm -r {}", one.display()));
+    world.roster(&format!("{HEAD}{TWO}"));
+    world.apply(&["--yes", "--restart=now"], 0);
+    assert_eq!(fs::read_to_string(worktrees(&world).join("two/work")).unwrap(), "done\n");
+    world.assert_nothing_to_do();
+    world.fleet(&["destroy", "--yes"], 0);
+}
+
+/// A process in a deleted folder can do nothing: it is told apart from one that goes on as before.
+#[test]
+fn an_agent_whose_worktree_was_deleted_under_it_is_restarted() {
+    let world = World::new(As::User, Manager::Local);
+    repository(&world);
+    world.roster(&format!("{HEAD}{ONE}"));
+    world.apply(&[], 0);
+    let pid = world.pid("one");
+    sh(&world, &format!("rm -r {}", worktrees(&world).join("one").display()));
+    let said = world.apply(&[], 6);
+    assert!(said.contains("its worktree is not there any more; a restart loses"), "{said}");
+    world.apply(&["--yes", "--restart=now"], 0);
+    assert_ne!(world.pid("one"), pid);
+    assert!(Path::new(&worktrees(&world).join("one/README")).exists());
+    world.assert_nothing_to_do();
+    world.fleet(&["destroy", "--yes"], 0);
+}
