@@ -52,7 +52,8 @@ impl Apply<'_> {
                 }
                 Err(why) => {
                     let what = format!("its worktree cannot be made: {why}");
-                    let help = format!("look at {}, then run `fleet apply` again", change.make.repository.display());
+                    let help =
+                        format!("look at {}, then run the same command again", change.make.repository.display());
                     report.put(&agent.name, Outcome::Failed { what, help: Some(help) });
                 }
             }

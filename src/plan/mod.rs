@@ -9,7 +9,7 @@ pub mod fields;
 pub mod files;
 pub mod ledger;
 pub mod live;
-mod rename;
+pub mod rename;
 pub mod saved;
 mod select;
 pub mod show;

@@ -91,3 +91,33 @@ fn an_agent_whose_worktree_was_deleted_under_it_is_restarted() {
     world.assert_nothing_to_do();
     world.fleet(&["destroy", "--yes"], 0);
 }
+
+/// The way back over a change of name is a change of name: log, worktree and branch come along.
+#[test]
+fn a_rollback_over_a_rename_takes_worktree_and_log_along() {
+    let world = World::new(As::User, Manager::Local);
+    repository(&world);
+    world.roster(&format!("{HEAD}{ONE}"));
+    world.apply(&[], 0);
+    world.wait_for_state("one", &["idle"]);
+    world.fleet(&["send", "one", "--", "remember this"], 0);
+    let one = worktrees(&world).join("one");
+    sh(&world, &format!("echo mine > {}/work", one.display()));
+    world.roster(&format!("{HEAD}{TWO}"));
+    world.apply(&["--yes", "--restart=now"], 0);
+    // Twice: the last name counts, not the one that followed first.
+    world.roster(&format!("{HEAD}{}", TWO.replace("two", "three").replace("one", "two")));
+    world.apply(&["--yes", "--restart=now"], 0);
+    let said = world.fleet(&["plan", "--generation", "1"], 0);
+    assert!(said.contains("was three: keeps its log") && said.contains("0 to remove"), "{said}");
+    let said = world.fleet(&["rollback", "1"], 6);
+    assert!(said.contains("`fleet rollback 1 --yes`"), "{said}");
+    world.fleet(&["rollback", "1", "--yes", "--restart=now"], 0);
+    assert_eq!(fs::read_to_string(one.join("work")).unwrap(), "mine\n");
+    assert_eq!(git(&world, &one, &["-c", "core.fsmonitor=false", "branch", "--show-current"]), "fleet/shop/one");
+    let log = fs::read(world.state_folder().join("shop/agents/one/log")).unwrap();
+    assert!(String::from_utf8_lossy(&log).contains("remember this"));
+    assert_ne!(world.agent("one")["state"], "stopped");
+    world.fleet(&["plan", "--generation", "1", "--detailed-exitcode"], 0);
+    world.fleet(&["destroy", "--yes"], 0);
+}

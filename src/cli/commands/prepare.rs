@@ -11,7 +11,7 @@ use crate::cli::args::{Global, Select, Shared};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
 use crate::cli::{facts, load, selection, target};
-use crate::plan::{self, Ledger, Live, Plan};
+use crate::plan::{self, Ledger, Live, Plan, rename};
 use crate::render::{self, Artifact, Target, unit};
 use crate::resolve::{Fleet, HostFacts};
 
@@ -50,7 +50,7 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
     {
         loaded = read(global, wanted, &facts)?;
     }
-    let Some(fleet) = loaded.fleet.take() else {
+    let Some(mut fleet) = loaded.fleet.take() else {
         findings(ui, shared, &loaded);
         return Err(CliError::failed("the roster has mistakes; nothing was changed", ""));
     };
@@ -60,6 +60,11 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
     }
     let state = State::new(fleet.id.clone(), fleet.paths.clone());
     let ledger = state.ledger()?;
+    if let (Some(number), Some(ledger)) = (wanted.generation, &ledger) {
+        let later = state.sourced_generations().into_iter().filter(|other| *other > number);
+        let load = |other| load::load_kept(&state.sources(other).ok()?, &facts).fleet;
+        rename::turn_round(&mut fleet, &later.filter_map(load).collect::<Vec<_>>(), ledger);
+    }
     check_pin(&fleet, ledger.as_ref(), shared)?;
     check_place(&fleet, &facts)?;
     let chosen = managers::choose(shared.manager.map(Into::into), ledger.as_ref(), &state)?;
