@@ -86,4 +86,8 @@ fn make(change: &WorktreeChange) -> Result<(), String> {
         branch: wanted.branch.as_deref(),
         base: wanted.base.as_deref(),
     })
+    .map_err(|why| match why.strip_prefix("invalid reference: ") {
+        Some(base) => format!("the repository has no branch {base} with a commit to start from"),
+        None => why,
+    })
 }

@@ -132,6 +132,10 @@ fn a_saved_plan_is_applied_once_and_only_as_it_was_read() {
     assert_eq!(open, ["two"]);
     let said = world.fleet(&["plan", "--only", "on"], 64);
     assert!(said.contains("did you mean `one`"), "{said}");
+    let said = world.fleet(&["plan", "--only", "one", "--why", "two"], 0);
+    assert!(said.contains("left out by --only") && !said.contains("nothing differs"), "{said}");
+    let said = world.fleet(&["plan", "--generation", &world.status()["generation"].to_string()], 0);
+    assert!(said.contains("was applied in part, without the changes of two"), "{said}");
     world.fleet(&["destroy", "--yes"], 0);
 }
 

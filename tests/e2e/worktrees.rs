@@ -104,6 +104,12 @@ fn what_stands_in_the_way_stays() {
     assert!(said.contains("worktrees/one is in the way"), "{said}");
     assert_eq!(fs::read_to_string(one.join("file")).unwrap(), "precious\n");
     make(&format!("rm -r {}", one.display()));
+    world.roster(&format!(
+        "{}agent \"one\" {{ role \"coder\"; worktree; }}\n",
+        HEAD.replace("\"main\"", "\"nowhere\"")
+    ));
+    let said = world.apply(&[], 3);
+    assert!(said.contains("the repository has no branch nowhere with a commit"), "{said}");
     // A branch that another worktree has.
     git(
         &world,

@@ -91,6 +91,7 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
         }
         plan = plan.only(&selection::agents(&wanted.select, &fleet, ledger.as_ref())?, &fleet);
     }
+    plan.notes.extend(part_note(&state, wanted));
     plan.notes.extend(version_note(&fleet, chosen.systemd));
     if chosen.stops_at_logout == Some(true) {
         plan.notes.push(
@@ -151,6 +152,16 @@ fn check_place(fleet: &Fleet, facts: &HostFacts) -> Result<(), CliError> {
     }
     let message = format!("{} stands in a worktree that fleet made for an agent", fleet.roster.display());
     Err(CliError::refused(message, "a fleet is applied from a roster that its agents do not work in"))
+}
+
+/// A generation that was a part of its roster is not what comes back.
+fn part_note(state: &State, wanted: &Wanted) -> Option<String> {
+    let number = wanted.generation?;
+    let left_out = state.generation(number)?.withheld;
+    (!left_out.is_empty()).then(|| {
+        let names = left_out.join(", ");
+        format!("generation {number} was applied in part, without the changes of {names}; this is all of its roster")
+    })
 }
 
 /// What this systemd is too old for.
