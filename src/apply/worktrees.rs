@@ -87,6 +87,7 @@ fn make(change: &WorktreeChange) -> Result<(), String> {
         base: wanted.base.as_deref(),
     })
     .map_err(|why| match why.strip_prefix("invalid reference: ") {
+        Some("HEAD") => "the repository has no commit to start from".to_owned(),
         Some(base) => format!("the repository has no branch {base} with a commit to start from"),
         None => why,
     })

@@ -41,12 +41,13 @@ pub(super) fn plan(
     let running = live.is_running(&agent.name);
     let changed = changed_fields(&agent.name, new.as_ref(), live);
     let restarts = changed.iter().any(|field| field.effect == Class::Restart);
-    let pending = running && restarts && live.pending.contains(&agent.name) && files.is_empty();
-    let moves = ledger.manager != manager && known.is_some();
     let worktree = worktree::plan(agent, known, live);
     if let Some(path) = worktree.foreign {
         conflicts.push(Conflict { path, kind: ConflictKind::Foreign });
     }
+    let settled = files.is_empty() && worktree.change.is_none();
+    let pending = running && restarts && live.pending.contains(&agent.name) && settled;
+    let moves = ledger.manager != manager && known.is_some();
     let Verdict { process, reason, note } = if running {
         if live.stopping.contains(&agent.name) && desired == Desired::Running {
             Verdict::act(Process::Start, "it is stopping, and is started again when it has ended")

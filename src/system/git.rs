@@ -87,7 +87,8 @@ pub fn add(new: &NewWorktree<'_>) -> Result<(), String> {
         }
         Some(branch) => {
             words.extend(["-b".into(), branch.into(), new.path.into()]);
-            words.extend(new.base.map(OsString::from));
+            // Named, or git would take a repository without a commit for a wish to begin with nothing.
+            words.push(new.base.unwrap_or("HEAD").into());
         }
         None => {
             words.retain(|word| word != "--no-track");

@@ -121,3 +121,36 @@ fn a_rollback_over_a_rename_takes_worktree_and_log_along() {
     world.fleet(&["plan", "--generation", "1", "--detailed-exitcode"], 0);
     world.fleet(&["destroy", "--yes"], 0);
 }
+
+/// A repository somebody has just begun: what is missing is a first commit, whatever git says of it.
+#[test]
+fn a_repository_without_a_commit_is_told_as_such() {
+    let world = World::new(As::User, Manager::Local);
+    git(&world, &world.folder, &["init", "--quiet", "repo"]);
+    world.roster(&format!("{}{ONE}", HEAD.replace(" base=\"main\"", "")));
+    let said = world.apply(&[], 3);
+    assert!(said.contains("the repository has no commit to start from"), "{said}");
+    let identity = "-c user.name=ada -c user.email=ada@example.org";
+    sh(&world, &format!("git -C repo {identity} commit --quiet --allow-empty -m first"));
+    world.apply(&[], 0);
+    world.assert_nothing_to_do();
+    world.fleet(&["destroy", "--yes"], 0);
+}
+
+/// What stands where a worktree was is no reason to say that all is well.
+#[test]
+fn a_stranger_in_the_place_of_a_worktree_is_no_match() {
+    let world = World::new(As::User, Manager::Local);
+    repository(&world);
+    world.roster(&format!("{HEAD}{ONE}"));
+    world.apply(&[], 0);
+    let one = worktrees(&world).join("one").display().to_string();
+    sh(&world, &format!("mv {one} {one}-away; mkdir {one}; echo mine > {one}/file"));
+    let said = world.fleet(&["plan", "--detailed-exitcode"], 2);
+    assert!(said.contains("something is in the way") && !said.contains("matches the roster"), "{said}");
+    let said = world.apply(&["--yes"], 6);
+    assert!(said.contains("worktrees/one is in the way"), "{said}");
+    sh(&world, &format!("rm -r {one}; mv {one}-away {one}"));
+    world.assert_nothing_to_do();
+    world.fleet(&["destroy", "--yes"], 0);
+}

@@ -35,7 +35,8 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
     let json = task.wanted.shared.json;
     let mut prepared = prepare::prepare(ui, global, &task.wanted)?;
     // A plan without anything to do takes no lock and writes nothing, not even the lock's own file.
-    if task.saved.is_none() && prepared.plan.is_empty() && prepared.plan.pending().next().is_none() {
+    let idle = prepared.plan.is_empty() && prepared.plan.conflicts.is_empty();
+    if task.saved.is_none() && idle && prepared.plan.pending().next().is_none() {
         show(ui, &prepared, json);
         return Ok(Exit::Ok);
     }
