@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::agents::what_becomes_of_it;
+use super::files::{Conflict, ConflictKind};
 use super::ledger::{Desired, Ledger};
 use super::live::Live;
 use super::{Action, AgentPlan, Plan, Process, worktree};
@@ -23,6 +24,7 @@ pub(super) fn join(
     live: &Live,
     manifests: &BTreeMap<AgentName, Manifest>,
     agents: &mut [AgentPlan],
+    conflicts: &mut Vec<Conflict>,
 ) {
     for agent in &fleet.agents {
         let Some(old) = predecessor(fleet, agent, ledger) else { continue };
@@ -45,6 +47,9 @@ pub(super) fn join(
                 }
                 half.is_new = true;
                 worktree::inherit(&mut half.worktree, ledger.agents.get(old), live);
+                if let Some(path) = worktree::left_behind(agent, ledger.agents.get(old), live) {
+                    conflicts.push(Conflict { path, kind: ConflictKind::Foreign });
+                }
             }
         }
     }

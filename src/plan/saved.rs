@@ -25,6 +25,7 @@ pub struct Saved {
     /// RFC 3339, UTC.
     pub made: String,
     pub host: String,
+    pub user: String,
     /// fleet's own version.
     pub version: String,
     pub manager: ManagerKind,
@@ -53,6 +54,7 @@ pub struct Circumstances<'a> {
     pub id: String,
     pub made: String,
     pub host: String,
+    pub user: String,
     pub only: &'a [String],
     pub exclude: &'a [String],
     pub inputs: &'a BTreeMap<PathBuf, String>,
@@ -69,6 +71,7 @@ impl Saved {
             fleet: plan.fleet.clone(),
             made: about.made.clone(),
             host: about.host.clone(),
+            user: about.user.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             manager: plan.manager,
             roster: plan.roster.clone(),
@@ -125,6 +128,9 @@ impl Saved {
         let mut found = Vec::new();
         if self.host != now.host {
             found.push(format!("it was made on {}, and this is {}", self.host, now.host));
+        }
+        if self.user != now.user {
+            found.push(format!("it was made by the user {}, and this is {}", self.user, now.user));
         }
         if self.version != now.version {
             found.push(format!("it was made by fleet {}, and this is {}", self.version, now.version));

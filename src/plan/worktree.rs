@@ -94,6 +94,13 @@ pub(super) fn inherit(change: &mut Option<WorktreeChange>, old: Option<&LedgerAg
     change.make.branch.clone_from(&kept.branch);
 }
 
+/// Where an earlier agent of the heir's name has left a worktree, which keeps it from taking over that of its own past.
+pub(super) fn left_behind(agent: &Agent, old: Option<&LedgerAgent>, live: &Live) -> Option<PathBuf> {
+    let (wanted, kept) = (agent.worktree.as_ref()?, old?.worktree.as_ref()?);
+    let stands = |path: &PathBuf| matches!(live.worktrees.get(path), Some(LiveWorktree::Of(_)));
+    (kept.repository == wanted.repository && stands(&kept.path) && stands(&wanted.path)).then(|| wanted.path.clone())
+}
+
 impl WorktreeChange {
     /// As the ledger holds it before and after it is made.
     #[must_use]

@@ -116,12 +116,12 @@ pub fn holder(repository: &Path, branch: &str) -> Result<Option<PathBuf>, String
     Ok(None)
 }
 
-/// Moves a worktree.
+/// Moves a worktree, also to where git remembers one that somebody deleted.
 ///
 /// # Errors
 /// What git says.
 pub fn relocate(repository: &Path, from: &Path, to: &Path) -> Result<(), String> {
-    git(repository, vec!["worktree".into(), "move".into(), from.into(), to.into()]).map(drop)
+    git(repository, vec!["worktree".into(), "move".into(), "--force".into(), from.into(), to.into()]).map(drop)
 }
 
 /// Removes a worktree with everything in it. Only for one that was never finished.

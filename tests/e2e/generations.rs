@@ -82,6 +82,8 @@ fn a_saved_plan_is_applied_once_and_only_as_it_was_read() {
     save();
     assert!(world.fleet(&["show", &plan], 0).contains("Plan: 2 to add"));
     world.fleet(&["apply", &plan], 0);
+    // Its log is begun by then, which would count as a change of its folder.
+    world.wait_for_state("one", &["idle"]);
     refused("it was applied already, as generation 1");
     save();
     for (file, changed) in [

@@ -142,7 +142,8 @@ fn a_repository_without_a_commit_is_told_as_such() {
 fn a_stranger_in_the_place_of_a_worktree_is_no_match() {
     let world = World::new(As::User, Manager::Local);
     repository(&world);
-    world.roster(&format!("{HEAD}{ONE}"));
+    let both = format!("{HEAD}{ONE}agent \"other\" {{ role \"coder\"; }}\n");
+    world.roster(&both);
     world.apply(&[], 0);
     let one = worktrees(&world).join("one").display().to_string();
     sh(&world, &format!("mv {one} {one}-away; mkdir {one}; echo mine > {one}/file"));
@@ -150,7 +151,39 @@ fn a_stranger_in_the_place_of_a_worktree_is_no_match() {
     assert!(said.contains("something is in the way") && !said.contains("matches the roster"), "{said}");
     let said = world.apply(&["--yes"], 6);
     assert!(said.contains("worktrees/one is in the way"), "{said}");
+    // It is in nobody else's way.
+    world.roster(&both.replace("other\" {", "other\" { description \"x\";"));
+    world.apply(&["--only", "other"], 0);
     sh(&world, &format!("rm -r {one}; mv {one}-away {one}"));
+    world.assert_nothing_to_do();
+    world.fleet(&["destroy", "--yes"], 0);
+}
+
+/// A name that an earlier agent had: its log and its worktree are not taken for the heir's.
+#[test]
+fn an_heir_does_not_take_the_leftovers_of_its_name_for_its_own() {
+    let world = World::new(As::User, Manager::Local);
+    repository(&world);
+    let other = "agent \"other\" { role \"coder\"; }\n";
+    world.roster(&format!("{HEAD}{other}{}", ONE.replace("one", "two")));
+    world.apply(&[], 0);
+    world.wait_for_state("two", &["idle"]);
+    world.roster(&format!("{HEAD}{other}{ONE}"));
+    world.apply(&["--yes"], 0);
+    world.wait_for_state("one", &["idle"]);
+    let pid = world.pid("one");
+    world.roster(&format!("{HEAD}{other}{TWO}"));
+    let said = world.apply(&["--yes", "--restart=now"], 6);
+    assert!(said.contains("worktrees/two is in the way"), "{said}");
+    let left = worktrees(&world).join("two").display().to_string();
+    sh(&world, &format!("mv {left} {left}-away"));
+    let said = world.apply(&["--yes", "--restart=now"], 6);
+    assert!(said.contains("agents/two/log is of an earlier agent") && world.pid("one") == pid, "{said}");
+    let left = world.state_folder().join("shop/agents/two").display().to_string();
+    sh(&world, &format!("mv {left} kept"));
+    world.apply(&["--yes", "--restart=now"], 0);
+    let two = worktrees(&world).join("two");
+    assert_eq!(git(&world, &two, &["-c", "core.fsmonitor=false", "branch", "--show-current"]), "fleet/shop/one");
     world.assert_nothing_to_do();
     world.fleet(&["destroy", "--yes"], 0);
 }

@@ -7,6 +7,7 @@ use crate::cli::args::{Global, Select};
 use crate::cli::error::{CliError, Exit};
 use crate::plan::saved::{Circumstances, Saved};
 use crate::system::fs;
+use crate::system::lock::Holder;
 
 /// Largest saved plan that is read, in bytes: that of some thousand agents.
 const CAP: u64 = 64 << 20;
@@ -17,6 +18,7 @@ pub fn take_down(prepared: &Prepared, select: &Select) -> Saved {
         id: std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned(),
         made: jiff::Timestamp::now().to_string(),
         host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
+        user: Holder::this_process("").user,
         only: &select.only,
         exclude: &select.exclude,
         inputs: &prepared.read.texts,
