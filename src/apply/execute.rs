@@ -190,6 +190,11 @@ impl Apply<'_> {
             if report.has_failed(&agent.name) || (agent.files.is_empty() && agent.action != Action::Remove) {
                 continue;
             }
+            if let Some(heir) = agent.heir.as_ref().filter(|heir| report.has_failed(heir)) {
+                // Let go of now, its worktree and log would be nobody's.
+                report.put(&agent.name, Outcome::Skipped(format!("{heir} has not taken over yet")));
+                continue;
+            }
             let mut files = ledger.agents.get(&agent.name).map(|entry| entry.files.clone()).unwrap_or_default();
             let result = self.write_agent(agent, &mut files);
             if let Some(entry) = ledger.agents.get_mut(&agent.name) {

@@ -158,5 +158,6 @@ fn git(repository: &Path, words: Vec<OsString>) -> Result<String, String> {
     // Hints may follow the reason.
     let lines = || said.lines().rev().filter(|line| !line.trim().is_empty());
     let line = lines().find(|line| line.starts_with("fatal: ")).or_else(|| lines().next()).unwrap_or("git failed");
-    Err(line.trim_start_matches("fatal: ").chars().filter(|c| !c.is_control()).take(300).collect())
+    let line = line.trim_start_matches("fatal: ").trim_end_matches(';');
+    Err(line.chars().filter(|c| !c.is_control()).take(300).collect())
 }

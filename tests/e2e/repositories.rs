@@ -187,3 +187,27 @@ fn an_heir_does_not_take_the_leftovers_of_its_name_for_its_own() {
     world.assert_nothing_to_do();
     world.fleet(&["destroy", "--yes"], 0);
 }
+
+/// What an heir could not take over stays with the old name until it can.
+#[test]
+fn a_change_of_name_that_fails_loses_nothing() {
+    let world = World::new(As::User, Manager::Local);
+    let folder = repository(&world);
+    world.roster(&format!("{HEAD}{ONE}"));
+    world.apply(&[], 0);
+    world.wait_for_state("one", &["idle"]);
+    let one = worktrees(&world).join("one");
+    sh(&world, &format!("echo mine > {}/work", one.display()));
+    git(&world, &folder, &["worktree", "lock", one.to_str().unwrap()]);
+    world.roster(&format!("{HEAD}{TWO}"));
+    let said = world.apply(&["--yes", "--restart=now"], 3);
+    assert!(said.contains("locked") && said.contains("two has not taken over yet"), "{said}");
+    assert!(world.state_folder().join("shop/agents/one/log").exists());
+    git(&world, &folder, &["worktree", "unlock", one.to_str().unwrap()]);
+    world.apply(&["--yes", "--restart=now"], 0);
+    assert_eq!(fs::read_to_string(worktrees(&world).join("two/work")).unwrap(), "mine\n");
+    assert!(!world.state_folder().join("shop/agents/one").exists());
+    assert!(world.state_folder().join("shop/agents/two/log").exists());
+    world.assert_nothing_to_do();
+    world.fleet(&["destroy", "--yes"], 0);
+}
