@@ -199,54 +199,11 @@ impl Apply<'_> {
     /// When the ledger cannot be saved: fleet does not go on without knowing what it owns.
     fn write_files(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) -> Result<(), ApplyError> {
         let touched = |agent: &&AgentPlan| !agent.files.is_empty() || agent.action == Action::Remove;
-        let agents: Vec<(&AgentPlan, Files)> = plan
-            .agents
-            .iter()
-            .filter(|agent| touched(agent) && !report.has_failed(&agent.name))
-            .map(|agent| {
-                let entry = ledger.agents.get(&agent.name);
-                (agent, entry.map(|entry| entry.files.clone()).unwrap_or_default())
-            })
-            .collect();
-        // Side by side where there are many: a disk takes many waits at once.
-        let state = self.state;
-        let written = in_threads(&agents, WRITERS, AGENTS_PER_WRITER, |part| {
-            part.iter()
-                .map(|(agent, files)| {
-                    let mut files = files.clone();
-                    let result = write_agent(state, agent, &mut files);
-                    (files, result)
-                })
-                .collect::<Vec<_>>()
-        });
-        let mut gone = Vec::new();
-        for ((agent, _), (files, result)) in agents.iter().zip(written.into_iter().flatten()) {
-            if let Some(entry) = ledger.agents.get_mut(&agent.name) {
-                entry.files = files;
-            }
-            match result {
-                Ok(()) if agent.action == Action::Remove => {
-                    let _ = self.state.clear_runtime(&agent.name);
-                    let word = match &agent.heir {
-                        Some(heir) => {
-                            super::moving::leave(&self.state.paths.agent(&agent.name));
-                            format!("is now {heir}")
-                        }
-                        None => "removed".to_owned(),
-                    };
-                    report.put(&agent.name, Outcome::Done(word));
-                    // A link that stays is found again by the next plan.
-                    let _ = change_links(&agent.links, &mut BTreeMap::new());
-                    ledger.agents.remove(&agent.name);
-                    gone.push(&agent.name);
-                }
-                Ok(()) => {}
-                Err(error) => {
-                    let help = error.help();
-                    report.put(&agent.name, Outcome::Failed { what: error.to_string(), help });
-                }
-            }
-        }
+        // Whoever has an heir goes after it: the heir takes the log and the worktree over first.
+        let (leaving, others): (Vec<_>, Vec<_>) =
+            plan.agents.iter().filter(touched).partition(|agent| agent.heir.is_some());
+        let mut gone = self.write_agents(&others, ledger, report);
+        gone.extend(self.write_agents(&leaving, ledger, report));
         let mut files = std::mem::take(&mut ledger.files);
         let result = write(&plan.files, &mut files);
         ledger.files = files;
@@ -256,6 +213,69 @@ impl Apply<'_> {
             let _ = fs::remove_file_if_present(&self.state.pending_path(name));
         }
         result
+    }
+
+    /// Writes and removes the files of `agents`, and tells who is gone.
+    fn write_agents<'p>(
+        &self,
+        agents: &[&'p AgentPlan],
+        ledger: &mut Ledger,
+        report: &mut Report,
+    ) -> Vec<&'p AgentName> {
+        let mut chosen: Vec<(&AgentPlan, Files)> = Vec::new();
+        for agent in agents.iter().filter(|agent| !report.has_failed(&agent.name)).copied().collect::<Vec<_>>() {
+            if let Some(heir) = agent.heir.as_ref().filter(|heir| report.has_failed(heir)) {
+                // Let go of now, its worktree and log would be nobody's.
+                report.put(&agent.name, Outcome::Skipped(format!("{heir} has not taken over yet")));
+            } else {
+                let entry = ledger.agents.get(&agent.name);
+                chosen.push((agent, entry.map(|entry| entry.files.clone()).unwrap_or_default()));
+            }
+        }
+        // Side by side where there are many: a disk takes many waits at once.
+        let state = self.state;
+        let written = in_threads(&chosen, WRITERS, AGENTS_PER_WRITER, |part| {
+            part.iter()
+                .map(|(agent, files)| {
+                    let mut files = files.clone();
+                    let result = write_agent(state, agent, &mut files);
+                    (files, result)
+                })
+                .collect::<Vec<_>>()
+        });
+        let mut gone = Vec::new();
+        for ((agent, _), (files, result)) in chosen.into_iter().zip(written.into_iter().flatten()) {
+            if let Some(entry) = ledger.agents.get_mut(&agent.name) {
+                entry.files = files;
+            }
+            match result {
+                Ok(()) if agent.action == Action::Remove => {
+                    self.let_go(agent, ledger, report);
+                    gone.push(&agent.name);
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    let help = error.help();
+                    report.put(&agent.name, Outcome::Failed { what: error.to_string(), help });
+                }
+            }
+        }
+        gone
+    }
+
+    fn let_go(&self, agent: &AgentPlan, ledger: &mut Ledger, report: &mut Report) {
+        let _ = self.state.clear_runtime(&agent.name);
+        let word = match &agent.heir {
+            Some(heir) => {
+                super::moving::leave(&self.state.paths.agent(&agent.name));
+                format!("is now {heir}")
+            }
+            None => "removed".to_owned(),
+        };
+        report.put(&agent.name, Outcome::Done(word));
+        // A link that stays is found again by the next plan.
+        let _ = change_links(&agent.links, &mut BTreeMap::new());
+        ledger.agents.remove(&agent.name);
     }
 
     /// Whether the manager has read what it shall.

@@ -10,6 +10,7 @@ use crate::plan::{Ledger, Plan, Process};
 use crate::shim::CONVERSATION;
 use crate::system::fs::FsError;
 use crate::system::service::ManagerKind;
+use std::ffi::OsString;
 use std::path::Path;
 
 impl Apply<'_> {
@@ -54,6 +55,20 @@ impl Apply<'_> {
 
     /// Whoever gets another name is stopped and started under it, so it has to be idle before anything is changed.
     pub(super) fn await_renames(&self, plan: &Plan) -> Result<(), ApplyError> {
+        for agent in plan.renamed() {
+            let Some(heir) = &agent.heir else { continue };
+            let new = self.state.paths.agent(heir);
+            if let Some(path) = inherited(&agent.folder).map(|name| new.join(name)).find(|path| is_there(path)) {
+                return Err(ApplyError::refused(
+                    format!(
+                        "{heir} cannot take over from {}: {} is of an earlier agent of that name; nothing was changed",
+                        agent.name,
+                        path.display()
+                    ),
+                    format!("move {} away, or choose another name", new.display()),
+                ));
+            }
+        }
         let running: Vec<&AgentName> = plan
             .renamed()
             .filter(|agent| agent.process == Process::Stop && self.state.run(&agent.name).is_some())
@@ -71,20 +86,27 @@ impl Apply<'_> {
     }
 }
 
-/// Moves the log and whatever else is no record of fleet's from the folder of an agent to that of its heir.
-pub(super) fn take_over(old: &Path, new: &Path) -> Result<(), ApplyError> {
-    let Ok(entries) = std::fs::read_dir(old) else { return Ok(()) };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
+/// What an heir takes over from the folder of an agent: the log and whatever else is no record of fleet's.
+fn inherited(old: &Path) -> impl Iterator<Item = OsString> {
+    let names = std::fs::read_dir(old).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter(|name| {
         let rendered = ["manifest.json", "env", "role.md", "script.json", "files"];
         let word = name.to_string_lossy();
         let record = super::destroy::RECORDS.contains(&word.as_ref()) && word != CONVERSATION;
-        if rendered.contains(&word.as_ref()) || record {
-            continue;
-        }
-        let to = new.join(&name);
-        if to.symlink_metadata().is_err() {
-            std::fs::rename(entry.path(), &to).map_err(|error| FsError::io("move", &entry.path(), &error))?;
+        !rendered.contains(&word.as_ref()) && !record
+    })
+}
+
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Moves what an heir takes over. Nothing of the heir's own is replaced.
+pub(super) fn take_over(old: &Path, new: &Path) -> Result<(), ApplyError> {
+    for name in inherited(old) {
+        let (from, to) = (old.join(&name), new.join(&name));
+        if !is_there(&to) {
+            std::fs::rename(&from, &to).map_err(|error| FsError::io("move", &from, &error))?;
         }
     }
     Ok(())

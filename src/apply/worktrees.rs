@@ -14,23 +14,27 @@ use crate::system::{fs, git};
 /// What stands where the fleet's worktrees are or were.
 #[must_use]
 pub fn observe(fleet: &Fleet, ledger: Option<&Ledger>) -> BTreeMap<PathBuf, LiveWorktree> {
-    let wanted = fleet.agents.iter().filter_map(|agent| agent.worktree.as_ref().map(|worktree| &worktree.path));
+    let wanted = fleet.agents.iter().filter_map(|agent| agent.worktree.as_ref());
+    let wanted = wanted.map(|worktree| (&worktree.path, &worktree.repository));
     let recorded = ledger
         .into_iter()
         .flat_map(|ledger| ledger.agents.values())
-        .filter_map(|entry| entry.worktree.as_ref().map(|worktree| &worktree.path));
-    let found = |path: &PathBuf| {
+        .filter_map(|entry| entry.worktree.as_ref().map(|worktree| (&worktree.path, &worktree.repository)));
+    let found = |path: &PathBuf, expected: &PathBuf| {
         let metadata = path.symlink_metadata().ok()?;
-        let of = git::repository_of(path).filter(|_| metadata.is_dir());
+        let of = if git::is_worktree_of(path, expected) { Some(expected.clone()) } else { git::repository_of(path) };
+        let of = of.filter(|_| metadata.is_dir());
         // An empty folder is nobody's.
         let empty = || metadata.is_dir() && std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
         match of {
+            Some(repository) if git::is_half_made(path) => Some(LiveWorktree::HalfMade(repository)),
             Some(repository) => Some(LiveWorktree::Of(repository)),
             None if empty() => None,
             None => Some(LiveWorktree::Foreign),
         }
     };
-    wanted.chain(recorded).filter_map(|path| Some((path.clone(), found(path)?))).collect()
+    // What the roster says of a folder comes last, and counts.
+    recorded.chain(wanted).filter_map(|(path, expected)| Some((path.clone(), found(path, expected)?))).collect()
 }
 
 impl Apply<'_> {
@@ -48,7 +52,8 @@ impl Apply<'_> {
                 }
                 Err(why) => {
                     let what = format!("its worktree cannot be made: {why}");
-                    let help = format!("look at {}, then run `fleet apply` again", change.make.repository.display());
+                    let help =
+                        format!("look at {}, then run the same command again", change.make.repository.display());
                     report.put(&agent.name, Outcome::Failed { what, help: Some(help) });
                 }
             }
@@ -80,5 +85,10 @@ fn make(change: &WorktreeChange) -> Result<(), String> {
         path: &wanted.path,
         branch: wanted.branch.as_deref(),
         base: wanted.base.as_deref(),
+    })
+    .map_err(|why| match why.strip_prefix("invalid reference: ") {
+        Some("HEAD") => "the repository has no commit to start from".to_owned(),
+        Some(base) => format!("the repository has no branch {base} with a commit to start from"),
+        None => why,
     })
 }

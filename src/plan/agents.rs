@@ -42,7 +42,12 @@ pub(super) fn plan(
     let running = live.is_running(&agent.name);
     let changed = changed_fields(&agent.name, new.as_ref(), live);
     let restarts = changed.iter().any(|field| field.effect == Class::Restart);
-    let pending = running && restarts && live.pending.contains(&agent.name) && files.is_empty();
+    let worktree = worktree::plan(agent, known, live);
+    if let Some(path) = worktree.foreign {
+        conflicts.push(Conflict { path, kind: ConflictKind::Foreign });
+    }
+    let settled = files.is_empty() && worktree.change.is_none();
+    let pending = running && restarts && live.pending.contains(&agent.name) && settled;
     let moves = ledger.manager != manager && known.is_some();
     let Verdict { process, reason, note } = if running {
         if live.stopping.contains(&agent.name) && desired == Desired::Running {
@@ -53,6 +58,9 @@ pub(super) fn plan(
             Verdict::note(
                 "a restart is pending: `fleet apply` tries again when it is idle, `--restart=now` does not wait",
             )
+        } else if worktree.is_lost && desired == Desired::Running {
+            let what = what_becomes_of_it(live.conversations.get(&agent.name), new.as_ref());
+            Verdict::act(Process::Restart, format!("its worktree is not there any more; a restart {what}"))
         } else if restarts && desired == Desired::Running {
             let what = what_becomes_of_it(live.conversations.get(&agent.name), new.as_ref());
             Verdict::act(Process::Restart, format!("it runs with other settings; a restart {what}"))
@@ -73,10 +81,6 @@ pub(super) fn plan(
     } else {
         reason
     };
-    let worktree = worktree::plan(agent, known, live);
-    if let Some(path) = worktree.foreign {
-        conflicts.push(Conflict { path, kind: ConflictKind::Foreign });
-    }
     let note = note.or(worktree.note);
     let changes = process != Process::Keep || !files.is_empty() || !links.is_empty() || worktree.change.is_some();
     let action = match (known, changes) {

@@ -9,7 +9,7 @@ pub mod fields;
 pub mod files;
 pub mod ledger;
 pub mod live;
-mod rename;
+pub mod rename;
 pub mod saved;
 mod select;
 pub mod show;
@@ -249,7 +249,7 @@ pub fn plan(
             agents.push(agents::removal(name, entry, ledger, live, &mut conflicts));
         }
     }
-    rename::join(fleet, ledger, live, &heirs, &mut agents);
+    rename::join(fleet, ledger, live, &heirs, &mut agents, &mut conflicts);
     let files = files::changes(&whole, &ledger.files, ledger, live, &fleet.id, &mut conflicts);
     let links = files::link_changes(&fleet_links(fleet, manager), &ledger.links, live, &mut conflicts);
     // Links matter at boot only, so they need no reload.

@@ -1,8 +1,9 @@
 //! An agent under a new name: the old one's log and folder become the new one's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::agents::what_becomes_of_it;
+use super::files::{Conflict, ConflictKind};
 use super::ledger::{Desired, Ledger};
 use super::live::Live;
 use super::{Action, AgentPlan, Plan, Process, worktree};
@@ -23,6 +24,7 @@ pub(super) fn join(
     live: &Live,
     manifests: &BTreeMap<AgentName, Manifest>,
     agents: &mut [AgentPlan],
+    conflicts: &mut Vec<Conflict>,
 ) {
     for agent in &fleet.agents {
         let Some(old) = predecessor(fleet, agent, ledger) else { continue };
@@ -45,6 +47,9 @@ pub(super) fn join(
                 }
                 half.is_new = true;
                 worktree::inherit(&mut half.worktree, ledger.agents.get(old), live);
+                if let Some(path) = worktree::left_behind(agent, ledger.agents.get(old), live) {
+                    conflicts.push(Conflict { path, kind: ConflictKind::Foreign });
+                }
             }
         }
     }
@@ -53,6 +58,25 @@ pub(super) fn join(
 /// What the heir of an applied agent shall be.
 pub(super) fn inherited(fleet: &Fleet, agent: &Agent, ledger: &Ledger) -> Option<Desired> {
     predecessor(fleet, agent, ledger).map(|old| ledger.agents[old].desired)
+}
+
+/// Turns round the changes of name that were made since `fleet`, an earlier generation, was applied: `later` are the
+/// generations after it. Its agents take over from those that took over from them.
+pub fn turn_round(fleet: &mut Fleet, later: &[Fleet], ledger: &Ledger) {
+    let mut names: BTreeMap<AgentName, AgentName> = BTreeMap::new();
+    for agent in later.iter().flat_map(|fleet| &fleet.agents) {
+        let Some(was) = &agent.was else { continue };
+        names.values_mut().filter(|name| *name == was).for_each(|name| name.clone_from(&agent.name));
+        names.insert(was.clone(), agent.name.clone());
+    }
+    let goes_on: BTreeSet<AgentName> = fleet.agents.iter().map(|agent| agent.name.clone()).collect();
+    for agent in fleet.agents.iter_mut().filter(|agent| !ledger.agents.contains_key(&agent.name)) {
+        let heir =
+            names.get(&agent.name).filter(|heir| ledger.agents.contains_key(*heir) && !goes_on.contains(*heir));
+        if let Some(heir) = heir {
+            agent.was = Some(heir.clone());
+        }
+    }
 }
 
 /// Says where one agent went and another came that is like it: most likely only its name has changed.

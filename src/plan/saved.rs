@@ -25,6 +25,7 @@ pub struct Saved {
     /// RFC 3339, UTC.
     pub made: String,
     pub host: String,
+    pub user: String,
     /// fleet's own version.
     pub version: String,
     pub manager: ManagerKind,
@@ -53,6 +54,7 @@ pub struct Circumstances<'a> {
     pub id: String,
     pub made: String,
     pub host: String,
+    pub user: String,
     pub only: &'a [String],
     pub exclude: &'a [String],
     pub inputs: &'a BTreeMap<PathBuf, String>,
@@ -69,6 +71,7 @@ impl Saved {
             fleet: plan.fleet.clone(),
             made: about.made.clone(),
             host: about.host.clone(),
+            user: about.user.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             manager: plan.manager,
             roster: plan.roster.clone(),
@@ -92,6 +95,12 @@ impl Saved {
     pub fn file(&self) -> String {
         let body = serde_json::to_string_pretty(self).expect("a plan of UTF-8 paths always serialises") + "\n";
         format!("{MAGIC} {FORMAT} {}\n{body}", Digest::of(body.as_bytes()).as_str())
+    }
+
+    /// Whether a file was meant to be a saved plan, whole or not.
+    #[must_use]
+    pub fn is_one(bytes: &[u8]) -> bool {
+        bytes.strip_prefix(MAGIC.as_bytes()).is_some_and(|rest| rest.first() == Some(&b' '))
     }
 
     /// Reads a file.
@@ -119,6 +128,9 @@ impl Saved {
         let mut found = Vec::new();
         if self.host != now.host {
             found.push(format!("it was made on {}, and this is {}", self.host, now.host));
+        }
+        if self.user != now.user {
+            found.push(format!("it was made by the user {}, and this is {}", self.user, now.user));
         }
         if self.version != now.version {
             found.push(format!("it was made by fleet {}, and this is {}", self.version, now.version));

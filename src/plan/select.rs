@@ -15,8 +15,11 @@ impl Plan {
         let due = self.reload && !self.changes_units();
         let withheld = |agent: &AgentPlan| !chosen.contains(&agent.name) && has_change(agent);
         for agent in self.agents.iter().filter(|agent| !chosen.contains(&agent.name)) {
+            let worktree = fleet.agent(&agent.name).and_then(|declared| declared.worktree.as_ref());
             let own = |path: &std::path::Path| {
-                path.starts_with(&agent.folder) || path.file_name().is_some_and(|name| name == agent.unit.as_str())
+                path.starts_with(&agent.folder)
+                    || worktree.is_some_and(|worktree| worktree.path == path)
+                    || path.file_name().is_some_and(|name| name == agent.unit.as_str())
             };
             self.conflicts.retain(|conflict| !own(&conflict.path));
         }

@@ -54,10 +54,15 @@ pub fn why(
     for conflict in plan.conflicts.iter().filter(|conflict| conflict.path.starts_with(&agent.folder)) {
         let _ = writeln!(out, "  {} is in the way", tilde(&conflict.path, home));
     }
-    let reason = if agent.reason.is_empty() { "nothing differs" } else { agent.reason.as_str() };
-    let note = agent.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
-    let withheld = if plan.withheld.contains(&agent.name) { "left out by --only or --exclude; " } else { "" };
-    let _ = writeln!(out, "\n{}  {withheld}{reason}{note}", paint.bold(agent.process.word()));
+    let withheld = plan.withheld.contains(&agent.name);
+    let reason = match (agent.reason.as_str(), &agent.note) {
+        ("", _) if withheld => "left out by --only or --exclude".to_owned(),
+        ("", None) => "nothing differs".to_owned(),
+        ("", Some(note)) => note.clone(),
+        (reason, None) => reason.to_owned(),
+        (reason, Some(note)) => format!("{reason} ({note})"),
+    };
+    let _ = writeln!(out, "\n{}  {reason}", paint.bold(agent.process.word()));
     out
 }
 

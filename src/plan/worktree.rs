@@ -24,6 +24,8 @@ pub struct LedgerWorktree {
 pub enum LiveWorktree {
     /// A worktree of this repository.
     Of(PathBuf),
+    /// One of this repository that git was still making when it was killed: nobody has worked there.
+    HalfMade(PathBuf),
     /// Something else.
     Foreign,
 }
@@ -42,6 +44,8 @@ pub struct WorktreeChange {
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     pub change: Option<WorktreeChange>,
+    /// It was there, and who runs in it runs in nothing.
+    pub is_lost: bool,
     pub note: Option<String>,
     /// Something that is not the repository's stands there.
     pub foreign: Option<PathBuf>,
@@ -55,8 +59,10 @@ pub(super) fn plan(agent: &Agent, known: Option<&LedgerAgent>, live: &Live) -> V
         ..Verdict::default()
     };
     match live.worktrees.get(&wanted.path) {
-        None => make(false),
-        Some(LiveWorktree::Of(_)) if recorded.is_some_and(|kept| !kept.made) => make(true),
+        None => Verdict { is_lost: recorded.is_some_and(|kept| kept.made), ..make(false) },
+        Some(LiveWorktree::HalfMade(repository)) if recorded.is_some() && *repository == wanted.repository => {
+            make(true)
+        }
         Some(LiveWorktree::Of(repository)) if *repository == wanted.repository => {
             let other = recorded.filter(|kept| kept.branch != wanted.branch);
             let on = |branch: &Option<String>| branch.clone().unwrap_or_else(|| "no branch".to_owned());
@@ -77,13 +83,22 @@ pub(super) fn plan(agent: &Agent, known: Option<&LedgerAgent>, live: &Live) -> V
 /// The heir of a name takes over its worktree too.
 pub(super) fn inherit(change: &mut Option<WorktreeChange>, old: Option<&LedgerAgent>, live: &Live) {
     let Some(change) = change else { return };
-    let kept = old.and_then(|entry| entry.worktree.as_ref()).filter(|kept| kept.made);
-    if let Some(kept) = kept.filter(|kept| kept.repository == change.make.repository)
-        && live.worktrees.contains_key(&kept.path)
-    {
-        change.moves_from = Some(kept.path.clone());
-        change.make.branch.clone_from(&kept.branch);
+    let kept = old.and_then(|entry| entry.worktree.as_ref());
+    let Some(kept) = kept.filter(|kept| kept.repository == change.make.repository) else { return };
+    match live.worktrees.get(&kept.path) {
+        Some(LiveWorktree::Of(_)) => change.moves_from = Some(kept.path.clone()),
+        // Somebody deleted the folder. What was committed there is still on its branch.
+        None if kept.made && kept.branch.is_some() && change.make.branch.is_some() => {}
+        _ => return,
     }
+    change.make.branch.clone_from(&kept.branch);
+}
+
+/// Where an earlier agent of the heir's name has left a worktree, which keeps it from taking over that of its own past.
+pub(super) fn left_behind(agent: &Agent, old: Option<&LedgerAgent>, live: &Live) -> Option<PathBuf> {
+    let (wanted, kept) = (agent.worktree.as_ref()?, old?.worktree.as_ref()?);
+    let stands = |path: &PathBuf| matches!(live.worktrees.get(path), Some(LiveWorktree::Of(_)));
+    (kept.repository == wanted.repository && stands(&kept.path) && stands(&wanted.path)).then(|| wanted.path.clone())
 }
 
 impl WorktreeChange {
@@ -104,6 +119,9 @@ impl WorktreeChange {
         let path = shown(&self.make.path);
         if let Some(from) = &self.moves_from {
             return format!("worktree {path}, moved from {}", shown(from));
+        }
+        if self.half_made {
+            return format!("worktree {path} again, in place of what an interrupted apply left there");
         }
         let from = self.make.base.as_deref().unwrap_or("what is checked out");
         match &self.make.branch {

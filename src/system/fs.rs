@@ -54,7 +54,12 @@ impl FsError {
     }
 
     pub(crate) fn io(action: &'static str, path: &Path, error: &io::Error) -> Self {
-        let folder = path.parent().unwrap_or(path).display().to_string();
+        let folder = match path.parent() {
+            // A name alone.
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            parent => parent.unwrap_or(path),
+        };
+        let folder = folder.display().to_string();
         let errno = error.raw_os_error().map(Errno::from_raw);
         let (message, help) = match errno {
             Some(Errno::ENOSPC) => (

@@ -27,11 +27,38 @@ pub struct NewWorktree<'a> {
     pub base: Option<&'a str>,
 }
 
-/// The repository whose worktree the folder at `path` is. Read from the one line that git keeps there: no process.
+/// The folder that git keeps for the worktree, or the submodule, at `path`. Read from one line: no process.
+fn admin_folder(path: &Path) -> Option<PathBuf> {
+    let link = std::fs::read_to_string(path.join(".git")).ok()?;
+    Some(path.join(link.strip_prefix("gitdir: ")?.trim_end()))
+}
+
+/// The folder that all worktrees of a repository share.
+fn common_folder(path: &Path) -> Option<PathBuf> {
+    let Some(admin) = admin_folder(path) else { return path.join(".git").canonicalize().ok() };
+    // Without that file it is no worktree but a submodule.
+    let common = std::fs::read_to_string(admin.join("commondir")).unwrap_or_default();
+    admin.join(common.trim_end()).canonicalize().ok()
+}
+
+/// Whether the folder at `path` is a worktree of `repository`, which may be a worktree or a submodule itself.
+#[must_use]
+pub fn is_worktree_of(path: &Path, repository: &Path) -> bool {
+    let is_linked = admin_folder(path).is_some_and(|admin| admin.join("commondir").exists());
+    is_linked && common_folder(path).is_some_and(|common| Some(common) == common_folder(repository))
+}
+
+/// Whether git was killed while it made the worktree at `path`: it locks one until it is whole.
+#[must_use]
+pub fn is_half_made(path: &Path) -> bool {
+    let reason = admin_folder(path).and_then(|admin| std::fs::read_to_string(admin.join("locked")).ok());
+    reason.is_some_and(|reason| reason.trim_end() == "initializing")
+}
+
+/// The repository whose worktree the folder at `path` is.
 #[must_use]
 pub fn repository_of(path: &Path) -> Option<PathBuf> {
-    let link = std::fs::read_to_string(path.join(".git")).ok()?;
-    let admin = PathBuf::from(link.strip_prefix("gitdir: ")?.trim_end());
+    let admin = admin_folder(path)?;
     // …/.git/worktrees/NAME
     let git = admin.parent().filter(|folder| folder.ends_with("worktrees"))?.parent()?;
     let top = if git.ends_with(".git") { git.parent()? } else { git };
@@ -60,7 +87,8 @@ pub fn add(new: &NewWorktree<'_>) -> Result<(), String> {
         }
         Some(branch) => {
             words.extend(["-b".into(), branch.into(), new.path.into()]);
-            words.extend(new.base.map(OsString::from));
+            // Named, or git would take a repository without a commit for a wish to begin with nothing.
+            words.push(new.base.unwrap_or("HEAD").into());
         }
         None => {
             words.retain(|word| word != "--no-track");
@@ -88,12 +116,12 @@ pub fn holder(repository: &Path, branch: &str) -> Result<Option<PathBuf>, String
     Ok(None)
 }
 
-/// Moves a worktree.
+/// Moves a worktree, also to where git remembers one that somebody deleted.
 ///
 /// # Errors
 /// What git says.
 pub fn relocate(repository: &Path, from: &Path, to: &Path) -> Result<(), String> {
-    git(repository, vec!["worktree".into(), "move".into(), from.into(), to.into()]).map(drop)
+    git(repository, vec!["worktree".into(), "move".into(), "--force".into(), from.into(), to.into()]).map(drop)
 }
 
 /// Removes a worktree with everything in it. Only for one that was never finished.
@@ -127,6 +155,9 @@ fn git(repository: &Path, words: Vec<OsString>) -> Result<String, String> {
         return Ok(String::from_utf8_lossy(&finished.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&finished.stderr);
-    let line = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("git failed");
-    Err(line.trim_start_matches("fatal: ").chars().filter(|c| !c.is_control()).take(300).collect())
+    // Hints may follow the reason.
+    let lines = || said.lines().rev().filter(|line| !line.trim().is_empty());
+    let line = lines().find(|line| line.starts_with("fatal: ")).or_else(|| lines().next()).unwrap_or("git failed");
+    let line = line.trim_start_matches("fatal: ").trim_end_matches(';');
+    Err(line.chars().filter(|c| !c.is_control()).take(300).collect())
 }

@@ -76,9 +76,14 @@ fn a_saved_plan_is_applied_once_and_only_as_it_was_read() {
         assert!(said.contains(words), "{words:?} is not in:\n{said}");
         assert_eq!(world.fingerprint(), before, "a refused plan changed something");
     };
+    // A slip: nothing but a plan is replaced by one.
+    let said = world.fleet(&["plan", "--manager=local", "--out", "fleet.kdl"], 6);
+    assert!(said.contains("is no saved plan") && world.read_roster() == roster, "{said}");
     save();
     assert!(world.fleet(&["show", &plan], 0).contains("Plan: 2 to add"));
     world.fleet(&["apply", &plan], 0);
+    // Its log is begun by then, which would count as a change of its folder.
+    world.wait_for_state("one", &["idle"]);
     refused("it was applied already, as generation 1");
     save();
     for (file, changed) in [
@@ -129,6 +134,10 @@ fn a_saved_plan_is_applied_once_and_only_as_it_was_read() {
     assert_eq!(open, ["two"]);
     let said = world.fleet(&["plan", "--only", "on"], 64);
     assert!(said.contains("did you mean `one`"), "{said}");
+    let said = world.fleet(&["plan", "--only", "one", "--why", "two"], 0);
+    assert!(said.contains("left out by --only") && !said.contains("nothing differs"), "{said}");
+    let said = world.fleet(&["plan", "--generation", &world.status()["generation"].to_string()], 0);
+    assert!(said.contains("was applied in part, without the changes of two"), "{said}");
     world.fleet(&["destroy", "--yes"], 0);
 }
 

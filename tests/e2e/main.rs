@@ -5,6 +5,7 @@
 mod boot;
 mod conversations;
 mod counts;
+mod crowd;
 mod envfile;
 mod figures;
 mod full_disk;
@@ -19,7 +20,10 @@ mod oracle;
 #[allow(dead_code, reason = "shared with tests/canary, which asks for more")]
 #[path = "../canary/pty.rs"]
 mod pty;
+mod repositories;
+mod seeded;
 mod shims;
+mod strangers;
 mod support;
 mod view;
 #[path = "../system/wait.rs"]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::support::{As, LONG, output};
 use crate::world::{Manager, World};
 
-const HEAD: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nworkspace \"repo\" base=\"main\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\n";
+pub const HEAD: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nworkspace \"repo\" base=\"main\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\n";
 
-fn git(world: &World, folder: &Path, words: &[&str]) -> String {
+pub fn git(world: &World, folder: &Path, words: &[&str]) -> String {
     let mut command = world.manager.command("git");
     command.args(["-c", "user.name=ada", "-c", "user.email=ada@example.org", "-C"]).arg(folder).args(words);
     let said = output(&mut command, LONG);
@@ -17,7 +17,7 @@ fn git(world: &World, folder: &Path, words: &[&str]) -> String {
 }
 
 /// A repository with one commit on `main`, whose hooks would leave a trace.
-fn repository(world: &World) -> PathBuf {
+pub fn repository(world: &World) -> PathBuf {
     let folder = world.folder.join("repo");
     let trace = world.folder.join("hook-ran");
     git(world, &world.folder, &["init", "--quiet", "--initial-branch=main", "repo"]);
@@ -32,7 +32,7 @@ fn repository(world: &World) -> PathBuf {
     folder
 }
 
-fn worktrees(world: &World) -> PathBuf {
+pub fn worktrees(world: &World) -> PathBuf {
     world.manager.variable("XDG_DATA_HOME").join("fleet/shop/worktrees")
 }
 
@@ -104,6 +104,12 @@ fn what_stands_in_the_way_stays() {
     assert!(said.contains("worktrees/one is in the way"), "{said}");
     assert_eq!(fs::read_to_string(one.join("file")).unwrap(), "precious\n");
     make(&format!("rm -r {}", one.display()));
+    world.roster(&format!(
+        "{}agent \"one\" {{ role \"coder\"; worktree; }}\n",
+        HEAD.replace("\"main\"", "\"nowhere\"")
+    ));
+    let said = world.apply(&[], 3);
+    assert!(said.contains("the repository has no branch nowhere with a commit"), "{said}");
     // A branch that another worktree has.
     git(
         &world,
@@ -135,6 +141,8 @@ fn what_stands_in_the_way_stays() {
             one.to_str().unwrap(),
         ],
     );
+    // Until it is whole, git holds it under a lock with just this reason.
+    git(&world, &folder, &["worktree", "lock", "--reason", "initializing", one.to_str().unwrap()]);
     let said = world.apply(&[], 0);
     assert_eq!(fs::read_to_string(one.join("README")).unwrap(), "x\n", "{said}");
     // Deleted by hand, it is made again, with its branch.

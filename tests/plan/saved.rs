@@ -17,6 +17,7 @@ fn take_down(machine: &Machine, roster: &str, host: &str) -> Saved {
         id: "one".to_owned(),
         made: "2026-01-01T00:00:00Z".to_owned(),
         host: host.to_owned(),
+        user: "ada".to_owned(),
         only: &[],
         exclude: &[],
         inputs: &inputs,
@@ -60,6 +61,8 @@ fn whatever_changed_is_named() {
     let saved = take_down(&empty, ROSTER, "forge");
     let said = |now: &Saved| saved.differences(now).join("; ");
     assert!(said(&take_down(&empty, ROSTER, "anvil")).contains("made on forge, and this is anvil"));
+    let of_bob = Saved { user: "bob".to_owned(), ..take_down(&empty, ROSTER, "forge") };
+    assert!(said(&of_bob).contains("made by the user ada, and this is bob"));
     assert!(said(&take_down(&empty, &ROSTER.replace("\"b\"", "\"c\""), "forge")).contains("fleet.kdl has changed"));
     let local = Machine::new(ManagerKind::Local);
     assert!(said(&take_down(&local, ROSTER, "forge")).contains("service manager"));

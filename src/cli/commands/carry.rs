@@ -39,7 +39,8 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
     let began = std::time::SystemTime::now();
     let mut prepared = prepare::prepare(ui, global, &task.wanted)?;
     // A plan without anything to do takes no lock and writes nothing, not even the lock's own file.
-    if task.saved.is_none() && prepared.plan.is_empty() && prepared.plan.pending().next().is_none() {
+    let idle = prepared.plan.is_empty() && prepared.plan.conflicts.is_empty();
+    if task.saved.is_none() && idle && prepared.plan.pending().next().is_none() {
         show(ui, &prepared, json);
         return Ok(Exit::Ok);
     }
@@ -61,8 +62,7 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
     prepared.plan.fresh = task.carry.fresh;
     prepared.plan.restarts_later = matches!(task.carry.restart, When::Never);
     show(ui, &prepared, json);
-    let agreed = refuse_conflicts(&prepared, task.carry)
-        .and_then(|()| consent(ui, &prepared.plan, task.carry, json, task.saved.is_some()));
+    let agreed = refuse_conflicts(&prepared, task.carry).and_then(|()| consent(ui, &prepared.plan, task));
     if let Err(error) = agreed {
         if prepared.ledger.is_none() {
             drop(lock);
@@ -96,7 +96,7 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
             return Err(error.into());
         }
     };
-    close(ui, &prepared.plan, &report, json);
+    close(ui, &prepared.plan, &report, task);
     Ok(if report.is_partial() { Exit::Partial } else { Exit::Ok })
 }
 
@@ -118,7 +118,7 @@ fn outside(ui: &Ui, prepared: &Prepared, task: &Task<'_>) -> Result<Option<Exit>
         show(ui, prepared, task.wanted.shared.json);
     }
     refuse_conflicts(prepared, task.carry)?;
-    consent(ui, &prepared.plan, task.carry, task.wanted.shared.json, task.saved.is_some())?;
+    consent(ui, &prepared.plan, task)?;
     handover::hand_over(ui, &prepared.state, ledger, &ends, true)
 }
 
@@ -162,7 +162,8 @@ fn refuse_conflicts(prepared: &Prepared, args: &Carry) -> Result<(), CliError> {
 }
 
 /// What interrupts or removes needs a person's word. Without a terminal nobody is asked.
-fn consent(ui: &Ui, plan: &Plan, args: &Carry, json: bool, agreed: bool) -> Result<(), CliError> {
+fn consent(ui: &Ui, plan: &Plan, task: &Task<'_>) -> Result<(), CliError> {
+    let (args, agreed) = (task.carry, task.saved.is_some());
     if plan.removed().next().is_some() && plan.is_mass_removal() && !args.allow_mass_remove {
         let removed = plural(plan.removed().count(), "agent", "agents");
         let message = format!("this removes {removed} of {}; nothing was changed", plan.known_agents);
@@ -176,9 +177,11 @@ fn consent(ui: &Ui, plan: &Plan, args: &Carry, json: bool, agreed: bool) -> Resu
     if !(plan.needs_consent() || pending) || args.yes || agreed {
         return Ok(());
     }
-    if !ui.is_interactive() || json {
+    if !ui.is_interactive() || task.wanted.shared.json {
         let message = "this plan interrupts or removes agents and nobody is here to agree; nothing was changed";
-        return Err(CliError::refused(message, "read `fleet plan`, then run `fleet apply --yes`"));
+        let option = task.wanted.generation.map(|number| format!(" --generation {number}")).unwrap_or_default();
+        let help = format!("read `fleet plan{option}`, then run `{} --yes`", again(task));
+        return Err(CliError::refused(message, help));
     }
     let mut names: Vec<_> = plan.interrupted().chain(plan.removed()).map(|agent| agent.name.as_str()).collect();
     if pending {
@@ -193,8 +196,16 @@ fn consent(ui: &Ui, plan: &Plan, args: &Carry, json: bool, agreed: bool) -> Resu
     }
 }
 
-fn close(ui: &Ui, plan: &Plan, report: &Report, json: bool) {
-    if json {
+/// The command that goes on with what this one began: after a rollback, an apply would turn round.
+fn again(task: &Task<'_>) -> String {
+    match task.wanted.generation {
+        Some(number) => format!("{} {number}", task.command),
+        None => task.command.to_owned(),
+    }
+}
+
+fn close(ui: &Ui, plan: &Plan, report: &Report, task: &Task<'_>) {
+    if task.wanted.shared.json {
         for (agent, outcome) in &report.agents {
             let (word, detail) = words(outcome);
             ui.out(&serde_json::json!({ "format": 1, "type": "result", "agent": agent, "outcome": word, "detail": detail }).to_string());
@@ -232,7 +243,7 @@ fn close(ui: &Ui, plan: &Plan, report: &Report, json: bool) {
     let parts = if parts.is_empty() { "nothing left to do for any agent".to_owned() } else { parts.join(", ") };
     ui.out(&format!("Applied: {parts}. Generation {}.", report.generation));
     if report.is_partial() {
-        ui.out("Running `fleet apply` again goes on with what is left.");
+        ui.out(&format!("Running `{}` again goes on with what is left.", again(task)));
     } else if plan.generation == 0 {
         ui.out("`fleet status` shows what the agents do; `fleet attach NAME` opens one.");
     }

@@ -28,7 +28,8 @@ pub fn run(ui: &Ui, global: &Global, args: &Plan) -> Result<Exit, CliError> {
         saved::write(&saved::take_down(&prepared, &args.select), path)?;
         ui.note(&format!("Saved: `fleet apply {0}` does just this; `fleet show {0}` prints it.", path.display()));
     }
-    Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Ok })
+    let is_right = plan.is_empty() && plan.conflicts.is_empty();
+    Ok(if args.detailed_exitcode && !is_right { Exit::Changes } else { Exit::Ok })
 }
 
 fn explain(ui: &Ui, prepared: &Prepared, name: &str) -> Result<Exit, CliError> {

@@ -11,7 +11,7 @@ use crate::cli::args::{Global, Select, Shared};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
 use crate::cli::{facts, load, selection, target};
-use crate::plan::{self, Ledger, Live, Plan};
+use crate::plan::{self, Ledger, Live, Plan, rename};
 use crate::render::{self, Artifact, Target, unit};
 use crate::resolve::{Fleet, HostFacts, Paths};
 
@@ -54,7 +54,7 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
     {
         loaded = read(global, wanted, &facts)?;
     }
-    let Some(fleet) = loaded.fleet.take() else {
+    let Some(mut fleet) = loaded.fleet.take() else {
         findings(ui, shared, &loaded);
         return Err(CliError::failed("the roster has mistakes; nothing was changed", ""));
     };
@@ -63,6 +63,11 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
         return Err(CliError::usage(message, "leave --fleet out, or name the other roster with --file PATH"));
     }
     let state = State::new(fleet.id.clone(), fleet.paths.clone());
+    if let (Some(number), Some(ledger)) = (wanted.generation, &ledger) {
+        let later = state.sourced_generations().into_iter().filter(|other| *other > number);
+        let load = |other| load::load_kept(&state.sources(other).ok()?, &facts).fleet;
+        rename::turn_round(&mut fleet, &later.filter_map(load).collect::<Vec<_>>(), ledger);
+    }
     check_pin(&fleet, ledger.as_ref(), shared)?;
     check_place(&fleet, &facts)?;
     let chosen = managers::choose(shared.manager.map(Into::into), ledger.as_ref(), &state)?;
@@ -89,6 +94,7 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
         }
         plan = plan.only(&selection::agents(&wanted.select, &fleet, ledger.as_ref())?, &fleet);
     }
+    plan.notes.extend(part_note(&state, wanted));
     plan.notes.extend(version_note(&fleet, chosen.systemd));
     if chosen.stops_at_logout == Some(true) {
         plan.notes.push(
@@ -149,6 +155,16 @@ fn check_place(fleet: &Fleet, facts: &HostFacts) -> Result<(), CliError> {
     }
     let message = format!("{} stands in a worktree that fleet made for an agent", fleet.roster.display());
     Err(CliError::refused(message, "a fleet is applied from a roster that its agents do not work in"))
+}
+
+/// A generation that was a part of its roster is not what comes back.
+fn part_note(state: &State, wanted: &Wanted) -> Option<String> {
+    let number = wanted.generation?;
+    let left_out = state.generation(number)?.withheld;
+    (!left_out.is_empty()).then(|| {
+        let names = left_out.join(", ");
+        format!("generation {number} was applied in part, without the changes of {names}; this is all of its roster")
+    })
 }
 
 /// What this systemd is too old for.

@@ -7,6 +7,7 @@ use crate::cli::args::{Global, Select};
 use crate::cli::error::{CliError, Exit};
 use crate::plan::saved::{Circumstances, Saved};
 use crate::system::fs;
+use crate::system::lock::Holder;
 
 /// Largest saved plan that is read, in bytes: that of some thousand agents.
 const CAP: u64 = 64 << 20;
@@ -17,6 +18,7 @@ pub fn take_down(prepared: &Prepared, select: &Select) -> Saved {
         id: std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned(),
         made: jiff::Timestamp::now().to_string(),
         host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
+        user: Holder::this_process("").user,
         only: &select.only,
         exclude: &select.exclude,
         inputs: &prepared.read.texts,
@@ -25,8 +27,14 @@ pub fn take_down(prepared: &Prepared, select: &Select) -> Saved {
     Saved::new(&prepared.plan, &prepared.live, prepared.ledger.as_ref(), &about)
 }
 
-/// Writes a plan into `path`, for its user only.
+/// Writes a plan into `path`, for its user only. Of what stands there, only another plan is replaced: a slip of the
+/// keyboard must not cost anybody a roster.
 pub fn write(saved: &Saved, path: &Path) -> Result<(), CliError> {
+    let in_the_way = fs::read_optional(path, CAP)?.filter(|bytes| !bytes.is_empty() && !Saved::is_one(bytes));
+    if in_the_way.is_some() {
+        let message = format!("{} is there already and is no saved plan; it was not replaced", path.display());
+        return Err(CliError::refused(message, "choose another name for --out, or remove the file"));
+    }
     Ok(fs::write_atomic(path, saved.file().as_bytes(), 0o600)?)
 }
 

@@ -98,6 +98,7 @@ impl Plan {
                 let count = plural(names.len(), "restart is", "restarts are");
                 format!("Nothing to change; {count} pending from an earlier apply: {}.", names.join(", "))
             }
+            (true, _) if !self.conflicts.is_empty() => "Nothing changes, and something is in the way.".to_owned(),
             (true, _) => "Nothing to do: the machine matches the roster.".to_owned(),
             (false, []) => "Nobody's work is interrupted.".to_owned(),
             (false, names) => {
