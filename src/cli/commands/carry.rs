@@ -35,7 +35,9 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
     let json = task.wanted.shared.json;
     let mut prepared = prepare::prepare(ui, global, &task.wanted)?;
     // A plan without anything to do takes no lock and writes nothing, not even the lock's own file.
-    if task.saved.is_none() && prepared.plan.is_empty() && prepared.plan.pending().next().is_none() {
+    let noted = |agent: &AgentPlan| agent.running && prepared.live.unfinished.contains(&agent.name);
+    let is_clean = prepared.plan.pending().next().is_none() && !prepared.plan.agents.iter().any(noted);
+    if task.saved.is_none() && prepared.plan.is_empty() && is_clean {
         show(ui, &prepared, json);
         return Ok(Exit::Ok);
     }
