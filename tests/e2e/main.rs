@@ -9,6 +9,7 @@ mod envfile;
 mod full_disk;
 mod generations;
 mod inside;
+mod kills;
 mod leftovers;
 mod lifecycle;
 mod managers;
