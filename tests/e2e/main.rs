@@ -3,6 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod boot;
+#[allow(dead_code, reason = "shared with tests/cases, which asks for more")]
+#[path = "../cases/compile.rs"]
+mod compile;
 mod conversations;
 mod counts;
 mod envfile;
@@ -19,6 +22,7 @@ mod oracle;
 #[allow(dead_code, reason = "shared with tests/canary, which asks for more")]
 #[path = "../canary/pty.rs"]
 mod pty;
+mod refusals;
 mod shims;
 mod support;
 mod view;
