@@ -22,6 +22,7 @@ mod oracle;
 #[allow(dead_code, reason = "shared with tests/canary, which asks for more")]
 #[path = "../canary/pty.rs"]
 mod pty;
+mod races;
 mod refusals;
 mod shims;
 mod support;
