@@ -29,7 +29,7 @@ const ROLE: &str = "---\nmay \"code\"\n---\nThe text.\n";
 /// One agent that stays as it is, one that changes, one that the other roster does not have.
 fn roster(colour: &str, last: &str) -> String {
     format!(
-        "{HEAD}agent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"special\"; env \"COLOUR\" \"{colour}\"; }}\nagent \"{last}\" {{ role \"coder\"; after \"keep\"; }}\n"
+        "{HEAD}agent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"special\"; description \"{colour}\"; env \"COLOUR\" \"{colour}\"; }}\nagent \"{last}\" {{ role \"coder\"; after \"keep\"; }}\n"
     )
 }
 
@@ -207,6 +207,12 @@ impl Way {
         world.fleet(&strs(&self.plan), 0);
         assert_eq!(shim(world, "keep"), keep, "{what}");
         assert!(identify(keep).is_some(), "{what}");
+        if world.kind == Manager::Systemd {
+            let mut show = world.manager.command("systemctl");
+            show.args(["--user", "show", "--property=NeedDaemonReload", "--value", "fleet-shop-edit.service"]);
+            let stale = output(&mut show, LONG);
+            assert_eq!(String::from_utf8_lossy(&stale.stdout).trim(), "no", "systemd has not read the unit: {what}");
+        }
     }
 }
 
