@@ -125,6 +125,7 @@ impl Apply<'_> {
         }
         ledger.roster.clone_from(&self.fleet.roster);
         ledger.announce(plan);
+        self.state.sweep_notes(ledger);
         self.state.save(ledger)
     }
 

@@ -65,7 +65,7 @@ pub struct Ended {
 }
 
 impl State {
-    fn generation_folder(&self, number: u64) -> PathBuf {
+    pub(super) fn generation_folder(&self, number: u64) -> PathBuf {
         self.paths.state.join("generations").join(number.to_string())
     }
 

@@ -19,6 +19,12 @@ impl Apply<'_> {
     pub(super) fn processes(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
         for agent in plan.agents.iter().filter(|agent| !agent.pending && agent.process != Process::Restart) {
             self.state.strike_restart(&agent.name);
+            let keeps = agent.running && matches!(agent.process, Process::Keep | Process::Live);
+            if keeps && !plan.withheld.contains(&agent.name) {
+                // Whoever started it was killed before the note could go. It would start the agent again long after, when
+                // it has finished or was stopped by hand.
+                self.state.strike(&agent.name);
+            }
         }
         for agent in plan.agents.iter().filter(|agent| agent.process == Process::Live) {
             if !report.has_failed(&agent.name) {

@@ -198,8 +198,9 @@ impl State {
     pub fn sweep(&self) {
         let agents = self.paths.state.join("agents");
         let folders = std::fs::read_dir(&agents).into_iter().flatten().flatten().map(|entry| entry.path());
+        let generations = self.generations().into_iter().map(|number| self.generation_folder(number));
         let own = [self.paths.state.clone(), self.paths.state.join("pending"), self.paths.units.clone()];
-        for folder in folders.chain(own) {
+        for folder in folders.chain(generations).chain(own) {
             fs::sweep_temporaries(&folder);
         }
         let target = crate::ids::UnitName::target(&self.fleet);
@@ -260,6 +261,18 @@ impl State {
         }
         let bytes = fs::read_optional(&self.pending_path(agent), RECORD_CAP).ok()??;
         serde_json::from_slice::<Note>(&bytes).ok().map(|note| note.kind)
+    }
+
+    /// Removes notes about agents that the ledger does not know: whoever removed such an agent was killed when the ledger
+    /// had let it go and the note was still there.
+    pub fn sweep_notes(&self, ledger: &Ledger) {
+        for entry in std::fs::read_dir(self.paths.state.join("pending")).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let agent = name.to_str().and_then(|name| AgentName::new(name.strip_suffix(".json")?).ok());
+            if agent.is_some_and(|agent| !ledger.agents.contains_key(&agent)) {
+                let _ = fs::remove_file_if_present(&entry.path());
+            }
+        }
     }
 
     /// Strikes out a restart that was left for later and is not needed any more.

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -78,7 +79,11 @@ pub enum Attempt {
     Held(Option<Holder>),
 }
 
-/// Takes the lock at `path` if it is free, and says who has it otherwise. Never waits.
+/// How long somebody may hold a lock without having said who it is: the sidecar is written after the lock is taken, and
+/// a killed holder's child has the lock open until it becomes another program.
+const NAMELESS: Duration = Duration::from_millis(300);
+
+/// Takes the lock at `path` if it is free, and says who has it otherwise. Waits for no holder, only for its name.
 ///
 /// # Errors
 /// When the lock file or its sidecar cannot be made.
@@ -95,17 +100,29 @@ pub fn try_lock(path: &Path, command: &str) -> Result<Attempt, fs::FsError> {
     };
     let file = open().map_err(|error| fs::FsError::io("lock", path, &error))?;
     let sidecar = sidecar_of(path);
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(file) => {
-            let lock = Lock { _file: file, sidecar };
-            let mut text = serde_json::to_vec(&Holder::this_process(command)).unwrap_or_default();
-            text.push(b'\n');
-            // The sidecar is for people; a full disk must not keep anybody from stopping agents.
-            let _ = fs::write_passing(&lock.sidecar, &text, 0o600);
-            Ok(Attempt::Taken(lock))
+    let deadline = Instant::now() + NAMELESS;
+    let mut file = file;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => {
+                let lock = Lock { _file: file, sidecar };
+                let mut text = serde_json::to_vec(&Holder::this_process(command)).unwrap_or_default();
+                text.push(b'\n');
+                // The sidecar is for people; a full disk must not keep anybody from stopping agents.
+                let _ = fs::write_passing(&lock.sidecar, &text, 0o600);
+                return Ok(Attempt::Taken(lock));
+            }
+            Err((again, Errno::EWOULDBLOCK)) => {
+                let holder = read_holder(&sidecar);
+                if holder.is_some() || Instant::now() >= deadline {
+                    return Ok(Attempt::Held(holder));
+                }
+                file = again;
+                // Nobody tells when a name is written.
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err((_, errno)) => return Err(fs::FsError::io("lock", path, &io::Error::from(errno))),
         }
-        Err((_, Errno::EWOULDBLOCK)) => Ok(Attempt::Held(read_holder(&sidecar))),
-        Err((_, errno)) => Err(fs::FsError::io("lock", path, &io::Error::from(errno))),
     }
 }
 

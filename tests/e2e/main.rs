@@ -3,6 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod boot;
+#[allow(dead_code, reason = "shared with tests/cases, which asks for more")]
+#[path = "../cases/compile.rs"]
+mod compile;
 mod conversations;
 mod counts;
 mod crowd;
@@ -11,6 +14,7 @@ mod figures;
 mod full_disk;
 mod generations;
 mod inside;
+mod kills;
 mod leftovers;
 mod lifecycle;
 mod managers;
@@ -20,6 +24,8 @@ mod oracle;
 #[allow(dead_code, reason = "shared with tests/canary, which asks for more")]
 #[path = "../canary/pty.rs"]
 mod pty;
+mod races;
+mod refusals;
 mod repositories;
 mod seeded;
 mod shims;

@@ -1,6 +1,6 @@
 //! Carrying a plan out: the consent, the lock, the work, and the closing table.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::prepare::{self, Prepared, Wanted};
 use crate::apply::destroy;
@@ -39,8 +39,10 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
     let began = std::time::SystemTime::now();
     let mut prepared = prepare::prepare(ui, global, &task.wanted)?;
     // A plan without anything to do takes no lock and writes nothing, not even the lock's own file.
+    let noted = |agent: &AgentPlan| agent.running && prepared.live.unfinished.contains(&agent.name);
+    let is_clean = prepared.plan.pending().next().is_none() && !prepared.plan.agents.iter().any(noted);
     let idle = prepared.plan.is_empty() && prepared.plan.conflicts.is_empty();
-    if task.saved.is_none() && idle && prepared.plan.pending().next().is_none() {
+    if task.saved.is_none() && idle && is_clean {
         show(ui, &prepared, json);
         return Ok(Exit::Ok);
     }
@@ -51,9 +53,11 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
         return Ok(exit);
     }
     let since = prepared.state.last_command();
+    let asked = Instant::now();
     let lock = prepared.state.lock(task.command)?;
+    let waited = asked.elapsed() > CLOCK_STEP;
     // Between the first look and the lock another command may have ended: then what was seen is not what is.
-    if since.is_some_and(|since| since + CLOCK_STEP >= began) {
+    if waited || since.is_some_and(|since| since + CLOCK_STEP >= began) {
         prepared = prepare::prepare(&Ui::silent(), global, &task.wanted)?;
     }
     if let Some(saved) = task.saved {

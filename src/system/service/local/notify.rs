@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::manifest::SOCKET_PATH_MAX;
+use crate::system::proc;
+
+/// What the folders' names begin with; the pid of their fleet follows.
+const PREFIX: &str = "fleet-start-";
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
@@ -20,6 +24,18 @@ pub(super) struct Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes the folders of fleets that were killed while they started agents. Those of live ones stay.
+fn sweep(base: &Path) {
+    for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok());
+        if pid.is_some_and(|pid| proc::identify(pid).is_none()) {
+            // In /tmp it may be another user's, who may keep it.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -38,9 +54,10 @@ impl Folder {
     }
 
     fn make_in(base: &Path) -> io::Result<Self> {
+        sweep(base);
         loop {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let path = base.join(format!("fleet-start-{}-{number}", std::process::id()));
+            let path = base.join(format!("{PREFIX}{}-{number}", std::process::id()));
             // Room for a slash and the number of a socket.
             if path.as_os_str().len() + 12 > SOCKET_PATH_MAX {
                 return Err(io::Error::other(format!("{} is too long for a socket's path", path.display())));

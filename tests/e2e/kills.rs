@@ -1,0 +1,306 @@
+//! A kill at every single effect of a real command, one after the other, and the same command again.
+//!
+//! `strace` kills fleet before it carries out its n-th effect, for n from one until the command gets through. Only
+//! fleet itself is traced, so what it starts lives or dies by its own rules.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use fleet::system::proc::identify;
+use nix::libc::SIGKILL;
+use serde_json::Value;
+
+use crate::support::{As, LONG, output};
+use crate::world::{Manager, World};
+
+/// Every call by which fleet changes something that outlives it. Killed before the first write to a file, it leaves it
+/// empty; what opens files is not here, for it opens them to read as well. `fsync` and `fchmod` are not, for they come
+/// between a write and a rename: a kill before them leaves what a kill before that rename leaves.
+const EFFECTS: &str = "rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat,link,linkat,mkdir,mkdirat,rmdir,\
+                       write,writev,pwrite64,copy_file_range,sendfile,ftruncate,bind,connect,sendto,sendmsg,sendmmsg,\
+                       kill,tgkill,pidfd_send_signal,execve,execveat,clone,clone3,fork,vfork";
+
+const HEAD: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\n";
+const ROLE: &str = "---\nmay \"code\"\n---\nThe text.\n";
+
+/// One agent that stays as it is, one that changes, one that the other roster does not have.
+fn roster(colour: &str, last: &str) -> String {
+    format!(
+        "{HEAD}agent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"special\"; description \"{colour}\"; env \"COLOUR\" \"{colour}\"; }}\nagent \"{last}\" {{ role \"coder\"; after \"keep\"; }}\n"
+    )
+}
+
+fn world(kind: Manager) -> World {
+    let world = World::new(As::User, kind);
+    // A debug build is mostly debug information, which every first apply would copy and wait for.
+    for name in ["fleet", "fleet-shim"] {
+        let status = Command::new("strip").arg(world.program().with_file_name(name)).status();
+        assert!(status.expect("strip is missing: install the package binutils").success());
+    }
+    fs::create_dir(world.folder.join("roles")).unwrap();
+    fs::write(world.folder.join("roles/special.md"), ROLE).unwrap();
+    world
+}
+
+/// `fleet` under `strace` with `options`, which traces fleet alone.
+fn traced(world: &World, options: &[&str], arguments: &[&str]) -> Output {
+    let mut command = world.manager.command("strace");
+    command.args(["-qq", "-e", &format!("trace={EFFECTS}"), "-e", "signal=none"]).args(options).arg("--");
+    command.arg(world.program()).args(arguments).current_dir(&world.folder).env("LANG", "C.UTF-8");
+    output(&mut command, LONG)
+}
+
+/// A call, and which of its occurrences: strace counts each call by itself.
+type Point = (String, usize);
+
+/// Runs `fleet` to its end, and says what it did.
+fn points(world: &World, arguments: &[&str]) -> Vec<Point> {
+    // Under systemd only what the local manager has not: units, their links, and the bus. The rest is the same there.
+    let is_local = world.kind == Manager::Local;
+    let log = world.manager.base.join("tmp/effects");
+    let said = traced(world, &["-o", log.to_str().unwrap()], arguments);
+    assert!(said.status.success(), "{arguments:?}: {said:?}");
+    let text = fs::read_to_string(log).unwrap();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let points: Vec<Point> = text
+        .lines()
+        .filter_map(|line| {
+            let (call, rest) = line.split_once('(')?;
+            let count = counts.entry(call.to_owned()).or_default();
+            *count += 1;
+            // A call that failed changed nothing, and neither did words on the terminal.
+            let is_word = call == "write" && (rest.starts_with("1, ") || rest.starts_with("2, "));
+            let is_effect = !is_word && !rest.contains(" = -1 ");
+            let is_other = rest.contains("systemd/user") || call.starts_with("send") || call.starts_with("clone");
+            (is_effect && (is_local || is_other)).then(|| (call.to_owned(), *count))
+        })
+        .collect();
+    assert!(points.len() > if is_local { 30 } else { 15 }, "fleet {arguments:?} does more than this: {points:?}");
+    points
+}
+
+/// Runs `fleet` and kills it before `point`. `false`: it never came there, and succeeded.
+fn killed_at(world: &World, (call, count): &Point, arguments: &[&str]) -> bool {
+    let inject = format!("inject={call}:signal=SIGKILL:when={count}");
+    let said = traced(world, &["-o", "/dev/null", "-e", &inject], arguments);
+    // strace ends as its program has ended.
+    if said.status.signal() == Some(SIGKILL) {
+        return true;
+    }
+    assert_eq!(said.status.code(), Some(0), "{arguments:?}, not killed at {call} {count}: {said:?}");
+    false
+}
+
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            }
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+/// Everything that a roster decides: all files and links but the agents' own records, by content. A file that nobody
+/// knows is among them, so that it is seen when one is left.
+fn rendered(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
+    const RECORDS: &[&str] = &["lock", "lock.json", "run.json", "exit.json", "last-screen", "conversation.json"];
+    let shop = world.state_folder().join("shop");
+    let is_record = |path: &Path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let own =
+            RECORDS.contains(&name) || ["log", "heartbeat", "shim.lock", "shim.err", "ledger.json"].contains(&name);
+        own || path.starts_with(shop.join("generations")) || path.starts_with(shop.join("bin"))
+    };
+    let paths = below(&shop).into_iter().chain(below(&world.manager.unit_folder()));
+    let content = |path: &Path| match fs::read_link(path) {
+        Ok(to) => Some(to.into_os_string().into_encoded_bytes()),
+        Err(_) => path.is_file().then(|| fs::read(path).unwrap()),
+    };
+    paths.filter(|path| !is_record(path)).filter_map(|path| Some((path.clone(), content(&path)?))).collect()
+}
+
+/// What the ledger says, but for the count of generations.
+fn ledger(world: &World) -> Value {
+    let mut ledger = read_ledger(world);
+    ledger["generation"] = Value::Null;
+    ledger
+}
+
+fn read_ledger(world: &World) -> Value {
+    let text = fs::read(world.state_folder().join("shop/ledger.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+/// Half-written: its name begins with a dot.
+fn is_temporary(path: &Path) -> bool {
+    path.file_name().unwrap().as_encoded_bytes().starts_with(b".")
+}
+
+/// Half-written files, and folders for one run.
+fn temporaries(world: &World) -> Vec<PathBuf> {
+    let runtime = world.manager.variable("XDG_RUNTIME_DIR");
+    let mut found: Vec<_> =
+        below(&world.state_folder()).into_iter().chain(below(&world.manager.unit_folder())).collect();
+    found.retain(|path| is_temporary(path));
+    let starts = fs::read_dir(runtime).unwrap().flatten();
+    found.extend(
+        starts
+            .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"fleet-start"))
+            .map(|entry| entry.path()),
+    );
+    found
+}
+
+fn shim(world: &World, name: &str) -> u32 {
+    let text = fs::read(world.state_folder().join("shop/agents").join(name).join("run.json")).unwrap();
+    let run: Value = serde_json::from_slice(&text).unwrap();
+    u32::try_from(run["shim"]["pid"].as_u64().unwrap()).unwrap()
+}
+
+/// One command, what it leads to, and the plan that must be empty then.
+struct Way {
+    command: Vec<String>,
+    plan: Vec<String>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    ledger: Value,
+}
+
+impl Way {
+    /// The way to what is there now, by `command`.
+    fn here(world: &World, command: &str, plan: &str) -> Self {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect();
+        Self { command: words(command), plan: words(plan), files: rendered(world), ledger: ledger(world) }
+    }
+
+    /// Goes the way after somebody was killed on it, and looks whether it has led to the same.
+    fn finish(&self, world: &World, keep: u32, point: &Point) {
+        let said = world.fleet(&strs(&self.command), 0);
+        let what = format!("{:?}, killed at {point:?}, then:\n{said}", self.command);
+        let mut found = rendered(world);
+        let mut known = ledger(world);
+        if said.contains("Applied") && !said.contains("nothing left to do") {
+            // Where readiness is told is swept by whoever starts somebody.
+            let late = |path: &PathBuf| path.starts_with(world.state_folder()) || said.contains("started");
+            let left: Vec<_> = temporaries(world).into_iter().filter(late).collect();
+            assert_eq!(left, Vec::<PathBuf>::new(), "{what}");
+        } else {
+            // It was killed after its last effect. Where nothing is to be done nothing is written, and what is left of the
+            // bookkeeping goes with the next apply that does something.
+            known.as_object_mut().unwrap().shift_remove("expected");
+            found.retain(|path, _| !is_temporary(path));
+        }
+        for path in self.files.keys().chain(found.keys()) {
+            let text = |files: &BTreeMap<PathBuf, Vec<u8>>| {
+                files.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+            };
+            assert_eq!(text(&found), text(&self.files), "{}: {what}", path.display());
+        }
+        assert_eq!(known, self.ledger, "{what}");
+        world.fleet(&strs(&self.plan), 0);
+        assert_eq!(shim(world, "keep"), keep, "{what}");
+        assert!(identify(keep).is_some(), "{what}");
+        if world.kind == Manager::Systemd {
+            let mut show = world.manager.command("systemctl");
+            show.args(["--user", "show", "--property=NeedDaemonReload", "--value", "fleet-shop-edit.service"]);
+            let stale = output(&mut show, LONG);
+            assert_eq!(String::from_utf8_lossy(&stale.stdout).trim(), "no", "systemd has not read the unit: {what}");
+        }
+    }
+}
+
+fn strs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+/// From red to blue with `apply`, from blue to red with `rollback`, and so on, each killed once at each of its effects.
+/// `half`: of two tests that share the work, side by side.
+fn there_and_back(kind: Manager, half: usize) {
+    let world = world(kind);
+    let (red, blue) = (roster("red", "left"), roster("blue", "right"));
+    // How it looks where nothing was ever killed.
+    world.roster(&blue);
+    world.apply(&[], 0);
+    let mut there = Way::here(&world, "apply --yes --restart=now", "plan --detailed-exitcode");
+    world.fleet(&["destroy", "--yes"], 0);
+    world.roster(&red);
+    world.apply(&[], 0);
+    let mut back = Way::here(&world, "rollback 1 --yes --restart=now", "plan --detailed-exitcode --generation 1");
+    world.roster(&blue);
+    let keep = shim(&world, "keep");
+    let (applies, rollbacks) = (points(&world, &strs(&there.command)), points(&world, &strs(&back.command)));
+    let mut killed = 0;
+    for at in (half..applies.len().max(rollbacks.len())).step_by(2) {
+        for (way, points) in [(&mut there, &applies), (&mut back, &rollbacks)] {
+            // The shorter of the two is gone to its end once more, to come to the other side.
+            let point = points.get(at).unwrap_or(&points[0]);
+            killed += usize::from(killed_at(&world, point, &strs(&way.command)));
+            way.finish(&world, keep, point);
+        }
+        // Old generations are dropped.
+        let red = read_ledger(&world)["generation"].to_string();
+        back.command[1].clone_from(&red);
+        *back.plan.last_mut().unwrap() = red;
+    }
+    // How often a call is tried again may differ by one or two.
+    let all = usize::midpoint(applies.len(), rollbacks.len());
+    assert!(killed + 6 > all, "only {killed} of {all} kills came about");
+    world.apply(&["--yes", "--restart=now"], 0);
+    assert_eq!(temporaries(&world), Vec::<PathBuf>::new());
+    world.fleet(&["destroy", "--yes"], 0);
+    assert_eq!(below(&world.state_folder()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn an_apply_killed_at_any_effect_is_finished_by_the_next() {
+    there_and_back(Manager::Local, 0);
+}
+
+#[test]
+fn an_apply_killed_at_any_other_effect_is_finished_by_the_next() {
+    there_and_back(Manager::Local, 1);
+}
+
+#[test]
+fn an_apply_under_systemd_killed_at_any_effect_is_finished_by_the_next() {
+    there_and_back(Manager::Systemd, 0);
+}
+
+#[test]
+fn an_apply_under_systemd_killed_at_any_other_effect_is_finished_by_the_next() {
+    there_and_back(Manager::Systemd, 1);
+}
+
+/// Killed anywhere, it leaves nothing that the same command does not take away.
+#[test]
+fn a_destroy_killed_at_any_effect_is_finished_by_the_next() {
+    let world = world(Manager::Local);
+    world.roster(&format!("{HEAD}agent \"edit\" {{ role \"special\"; env \"COLOUR\" \"red\"; }}\n"));
+    let destroy = ["destroy", "--yes"];
+    world.apply(&[], 0);
+    let points = points(&world, &destroy);
+    let mut killed = 0;
+    for point in &points {
+        world.apply(&[], 0);
+        let pid = shim(&world, "edit");
+        killed += usize::from(killed_at(&world, point, &destroy));
+        if world.state_folder().join("shop").exists() {
+            world.fleet(&destroy, 0);
+        }
+        let left: Vec<PathBuf> = below(&world.state_folder())
+            .into_iter()
+            .chain(below(&world.manager.unit_folder()))
+            .chain(below(&world.manager.variable("XDG_RUNTIME_DIR").join("fleet")))
+            .collect();
+        assert_eq!(left, Vec::<PathBuf>::new(), "killed at {point:?}");
+        assert!(identify(pid).is_none(), "killed at {point:?}: the shim lives on");
+    }
+    assert!(killed + 4 > points.len(), "only {killed} of {} kills came about", points.len());
+}
