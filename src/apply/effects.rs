@@ -1,6 +1,6 @@
 //! Single effects: a file, a link; and how long a stop may take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,7 +42,19 @@ pub(super) fn change_links(
     changes: &[LinkChange],
     links: &mut BTreeMap<PathBuf, PathBuf>,
 ) -> Result<(), fs::FsError> {
+    let mut folders = BTreeSet::new();
+    let result = put_links(changes, links, &mut folders);
+    sync(&folders).and(result)
+}
+
+/// The same, but for the folders: whoever has more to change in them syncs them once, with [`sync`].
+pub(super) fn put_links(
+    changes: &[LinkChange],
+    links: &mut BTreeMap<PathBuf, PathBuf>,
+    folders: &mut BTreeSet<PathBuf>,
+) -> Result<(), fs::FsError> {
     for change in changes {
+        folders.extend(change.path().parent().map(Path::to_path_buf));
         match change {
             LinkChange::Write { path, to } => {
                 if let Some(parent) = path.parent() {
@@ -62,6 +74,11 @@ pub(super) fn change_links(
         }
     }
     Ok(())
+}
+
+/// Makes what changed in `folders` durable.
+pub(super) fn sync(folders: &BTreeSet<PathBuf>) -> Result<(), fs::FsError> {
+    folders.iter().try_for_each(|folder| fs::sync_folder(folder))
 }
 
 /// How long an agent's stop may take: its own time-out and a margin.

@@ -1,11 +1,11 @@
 //! Carries out a plan, effect by effect. The ledger is saved after each step; a failure stops that agent's remaining
 //! steps, not the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::effects::{change_links, stop_timeout, write};
+use super::effects::{change_links, put_links, stop_timeout, sync, write};
 use super::generation::{Ended, Kept, Record};
 use super::idle::Options;
 use super::managers::Chosen;
@@ -330,14 +330,16 @@ impl Apply<'_> {
         let chosen = |changes: &[LinkChange]| -> Vec<LinkChange> {
             changes.iter().filter(|change| which(change)).cloned().collect()
         };
+        let mut folders = BTreeSet::new();
         for agent in &plan.agents {
             let Some(entry) = ledger.agents.get_mut(&agent.name) else { continue };
-            if let Err(error) = change_links(&chosen(&agent.links), &mut entry.links) {
+            if let Err(error) = put_links(&chosen(&agent.links), &mut entry.links, &mut folders) {
                 report.put(&agent.name, Outcome::Failed { what: error.to_string(), help: error.help });
             }
         }
         let mut links = std::mem::take(&mut ledger.links);
-        if let Err(error) = change_links(&chosen(&plan.links), &mut links) {
+        let own = put_links(&chosen(&plan.links), &mut links, &mut folders);
+        if let Err(error) = own.and(sync(&folders)) {
             for name in ledger.agents.keys() {
                 report.put(name, Outcome::Failed { what: error.to_string(), help: error.help.clone() });
             }

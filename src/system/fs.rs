@@ -347,6 +347,7 @@ pub fn remove_unsynced(path: &Path) -> Result<bool, FsError> {
 }
 
 /// Makes `link` a symbolic link with exactly the text `target`, replacing another link. `false` when it was one already.
+/// Whoever changes links syncs their folder, with [`sync_folder`].
 ///
 /// # Errors
 /// When something other than a link is at `link`, or the file system refuses.
@@ -371,10 +372,10 @@ pub fn write_symlink(link: &Path, target: &Path) -> Result<bool, FsError> {
         }
     };
     fs::rename(&temp.path, link).map_err(|error| FsError::io(ACTION, link, &error))?;
-    sync_folder_of(ACTION, link).map(|()| true)
+    Ok(true)
 }
 
-/// Removes the symbolic link `link`. `false` when nothing was there.
+/// Removes the symbolic link `link`. `false` when nothing was there. Whoever changes links syncs their folder.
 ///
 /// # Errors
 /// When something other than a link is there, or the file system refuses.
@@ -382,7 +383,7 @@ pub fn remove_symlink(link: &Path) -> Result<bool, FsError> {
     const ACTION: &str = "remove the link";
     match stat(ACTION, link)? {
         None => Ok(false),
-        Some(meta) if meta.file_type().is_symlink() => remove_file_if_present(link),
+        Some(meta) if meta.file_type().is_symlink() => remove_unsynced(link),
         Some(meta) => {
             let message = format!("{} is in its place", kind_of(&meta));
             Err(FsError::refused(

@@ -1,4 +1,4 @@
-//! A plan as people read it; [`json`] is for tools.
+//! A plan as people read it; `json` is for tools.
 
 mod json;
 mod paint;
