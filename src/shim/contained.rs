@@ -51,7 +51,7 @@ fn run_with_a_failing_model(manifest: &Path, stderr: &File) -> Pid {
         shim.model = Model::new(Size { columns: 1, rows: 2 }, 0);
         match shim.run() {
             Ending::Status(status) => i32::from(status),
-            Ending::Signal(_) => 98,
+            Ending::Signal(_) | Ending::Afresh => 98,
         }
     };
     // SAFETY: the child has one thread, this one, and leaves by `_exit`. It allocates, which glibc makes safe by itself.

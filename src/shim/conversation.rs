@@ -64,12 +64,13 @@ impl Conversation {
         }
     }
 
-    /// A conversation that could not be gone on with is let go, so that the next start begins a new one.
-    pub(super) fn end(&self, folder: &Path, failed: bool, ran_ms: u64) {
-        if self.resumed && failed && ran_ms < TOO_SOON_MS {
-            report(format_args!("the conversation could not be resumed: the next start begins a new one"));
-            let _ = fs::remove_file(folder.join(RECORD));
+    /// Lets a conversation go that could not be gone on with. Whether it was one, and is forgotten.
+    pub(super) fn is_lost(&self, folder: &Path, failed: bool, ran_ms: u64) -> bool {
+        if !self.resumed || !failed || ran_ms >= TOO_SOON_MS {
+            return false;
         }
+        report(format_args!("the conversation could not be resumed: a new one begins"));
+        fs::remove_file(folder.join(RECORD)).is_ok()
     }
 
     fn save(&self, folder: &Path) {

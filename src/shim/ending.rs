@@ -14,6 +14,8 @@ pub enum Ending {
     Status(u8),
     /// The agent was ended by this signal.
     Signal(i32),
+    /// Its conversation could not be resumed: it is started once more, into a new one.
+    Afresh,
 }
 
 impl Ending {
@@ -22,6 +24,7 @@ impl Ending {
     pub fn show(self) -> ExitCode {
         match self {
             Self::Status(status) => ExitCode::from(status),
+            Self::Afresh => ExitCode::FAILURE,
             Self::Signal(number) => {
                 // A core would be the shim's, not the agent's. The limit alone does not keep a core from a handler
                 // that the kernel pipes it to (core(5)).

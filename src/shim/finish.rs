@@ -25,17 +25,20 @@ impl Shim {
         self.log.finish(&self.mask);
         let failed = self.stop.is_none() && ended.code() != Some(0);
         let ran = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.conversation.end(&self.manifest.folder, failed, ran);
+        let afresh = self.conversation.is_lost(&self.manifest.folder, failed, ran);
         self.write_records(ended);
         drop(std::mem::take(&mut self.secrets));
         self.server.close_listener();
-        self.notifier.tell(&match ended {
-            Ended::Code(code) => format!("STOPPING=1\nSTATUS=exited with {code}"),
-            Ended::Signal(signal) => format!("STOPPING=1\nSTATUS=ended by signal {signal}"),
-        });
+        if !afresh {
+            self.notifier.tell(&match ended {
+                Ended::Code(code) => format!("STOPPING=1\nSTATUS=exited with {code}"),
+                Ended::Signal(signal) => format!("STOPPING=1\nSTATUS=ended by signal {signal}"),
+            });
+        }
         self.abandon_deliveries();
         self.server.say_farewell(&self.model, ended, Instant::now() + FAREWELL);
         match ended {
+            _ if afresh => Ending::Afresh,
             Ended::Code(code) => Ending::Status(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
             Ended::Signal(signal) => Ending::Signal(signal),
         }

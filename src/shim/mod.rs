@@ -72,11 +72,15 @@ impl StartError {
 #[must_use]
 pub fn run(path: &Path) -> Ending {
     name_the_first_panic();
-    match start::start(path) {
-        Ok(shim) => shim.run(),
-        Err(error) => {
-            report(format_args!("{}", error.message));
-            Ending::Status(error.status)
+    loop {
+        match start::start(path).map(agent::Shim::run) {
+            // What could not be resumed is forgotten, so this happens once.
+            Ok(Ending::Afresh) => {}
+            Ok(ending) => return ending,
+            Err(error) => {
+                report(format_args!("{}", error.message));
+                return Ending::Status(error.status);
+            }
         }
     }
 }
