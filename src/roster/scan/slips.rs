@@ -11,6 +11,12 @@ pub(super) fn is_quote(c: char) -> bool {
     matches!(c, '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}' | '\u{ab}' | '\u{bb}')
 }
 
+/// Whether blanks and then a value follow on the same line: laying a text out anew must not make a `\` one.
+fn begins_with_value(rest: &str) -> bool {
+    let value = rest.trim_start_matches([' ', '\t']);
+    value.len() < rest.len() && value.starts_with(|c| is_word(c) || matches!(c, '"' | '#'))
+}
+
 /// Whether `close` ends what `open` began: single quotes inside double ones are apostrophes.
 fn closes(open: char, close: char) -> bool {
     match open {
@@ -162,10 +168,7 @@ impl Scanner<'_> {
             self.fix(span.start, span.end, "");
             return;
         }
-        // Only before a value on the same line: laying a text out anew must not make it one.
-        let value = self.rest().trim_start_matches([' ', '\t']);
-        let valued = value.len() < self.rest().len() && value.starts_with(|c| is_word(c) || matches!(c, '"' | '#'));
-        if !named && word.len() > 1 && word.ends_with(':') && valued {
+        if !named && word.len() > 1 && word.ends_with(':') && begins_with_value(self.rest()) {
             self.yaml_property(start, diagnostics);
             return;
         }
@@ -206,7 +209,7 @@ impl Scanner<'_> {
         let next = self.rest().trim_start_matches([' ', '\t']);
         let length =
             next.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))).unwrap_or(next.len());
-        length > 0 && next[length..].starts_with(": ")
+        length > 0 && next[length..].strip_prefix(':').is_some_and(begins_with_value)
     }
 
     /// `node key: value`, where a property is meant.
