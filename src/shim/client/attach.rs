@@ -109,12 +109,13 @@ impl Viewer<'_> {
                 }
                 return Ok(last);
             }
+            // Before the key is named: pressed at once, it would be a signal.
+            self.terminal.raw()?;
             if !told {
                 let again = if last == AttachEnd::NeverRan { "" } else { " again" };
                 self.terminal.say(&format!("{state}; waiting for it to start{again}, {detach_key} leaves"));
                 told = true;
             }
-            self.terminal.raw()?;
             if self.leaves_within(look, socket)? {
                 return Ok(last);
             }
@@ -138,8 +139,8 @@ impl Viewer<'_> {
         } else {
             format!("attached to {name}; {key} detaches, twice sends it to the agent{log}")
         };
-        self.terminal.say(&hint);
         self.terminal.raw()?;
+        self.terminal.say(&hint);
         let result = Connection::new(self, stream, self.attachment.hint.then_some(hint)).run();
         self.terminal.leave();
         let (over, seen, notices) = result?;
