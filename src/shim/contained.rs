@@ -2,16 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::{self, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::libc;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::sys::signal::{SigSet, Signal};
 use serde_json::json;
 
 use super::ending::Ending;
@@ -42,46 +39,50 @@ fn manifest(folder: &Path, script: &str) -> serde_json::Value {
     })
 }
 
+/// Names the manifest for [`a_shim_with_a_failing_model`].
+const MANIFEST: &str = "FLEET_TEST_FAILING_MODEL";
+
+/// What the shim waits for. Blocked in every thread of its process, or one that does not read them would take them.
+fn awaited() -> SigSet {
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD].into_iter().collect()
+}
+
+/// Starts this test program once more, for [`a_shim_with_a_failing_model`] alone: a shim takes signals and reaps children, so
+/// it needs a process of its own.
+fn run_with_a_failing_model(manifest: &Path, stderr: File) -> Child {
+    let name = "shim::contained::a_shim_with_a_failing_model";
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(MANIFEST, manifest);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+    // SAFETY: the closure only changes the mask of signals, which is safe between fork and exec.
+    unsafe { command.pre_exec(|| awaited().thread_block().map_err(std::io::Error::from)) };
+    Child(command.spawn().unwrap())
+}
+
 /// Runs the shim as `main` does, but for the model: one column, which no request can bring about, makes it panic on
-/// every wide character. In a process of its own, since a shim takes signals and reaps children.
-fn run_with_a_failing_model(manifest: &Path, stderr: &File) -> Pid {
-    let run = || {
-        super::name_the_first_panic();
-        let Ok(mut shim) = start::start(manifest) else { return 99 };
-        shim.model = Model::new(Size { columns: 1, rows: 2 }, 0);
-        match shim.run() {
-            Ending::Status(status) => i32::from(status),
-            Ending::Signal(_) | Ending::Afresh => 98,
-        }
-    };
-    // SAFETY: the child has one thread, this one, and leaves by `_exit`. It allocates, which glibc makes safe by itself.
-    match unsafe { fork() }.unwrap() {
-        ForkResult::Parent { child } => child,
-        ForkResult::Child => {
-            // SAFETY: both descriptors are open; nothing of the test is run after `_exit`.
-            unsafe {
-                libc::dup2(stderr.as_raw_fd(), 2);
-                let code = catch_unwind(AssertUnwindSafe(run)).unwrap_or(97);
-                libc::_exit(code)
-            }
-        }
-    }
+/// every wide character. Nothing by itself.
+#[test]
+#[expect(clippy::exit, reason = "the process is the shim's, and ends as it does")]
+fn a_shim_with_a_failing_model() {
+    let Some(manifest) = std::env::var_os(MANIFEST) else { return };
+    super::name_the_first_panic();
+    let Ok(mut shim) = start::start(Path::new(&manifest)) else { std::process::exit(99) };
+    shim.model = Model::new(Size { columns: 1, rows: 2 }, 0);
+    std::process::exit(match shim.run() {
+        Ending::Status(status) => i32::from(status),
+        Ending::Signal(_) | Ending::Afresh => 98,
+    })
 }
 
 /// Ends the shim by its pid when the test fails.
-struct Child(Pid);
+struct Child(process::Child);
 
 impl Child {
-    fn wait(self) -> i32 {
+    fn wait(mut self) -> i32 {
         let limit = Instant::now() + PATIENCE;
         loop {
-            match waitpid(self.0, Some(WaitPidFlag::WNOHANG)).unwrap() {
-                WaitStatus::Exited(_, code) => {
-                    std::mem::forget(self);
-                    return code;
-                }
-                WaitStatus::StillAlive => {}
-                other => panic!("{other:?}"),
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code().unwrap();
             }
             assert!(Instant::now() < limit, "the shim does not end");
             std::thread::sleep(Duration::from_millis(2));
@@ -91,8 +92,8 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        let _ = kill(self.0, Signal::SIGKILL);
-        let _ = waitpid(self.0, None);
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -114,7 +115,7 @@ fn a_failing_model_costs_a_redraw_and_never_the_agent() {
     let path = folder.path().join("manifest.json");
     fs::write(&path, manifest(folder.path(), script).to_string()).unwrap();
     let stderr = File::create(folder.path().join("stderr")).unwrap();
-    let shim = Child(run_with_a_failing_model(&path, &stderr));
+    let shim = run_with_a_failing_model(&path, stderr);
     let told = || fs::read_to_string(folder.path().join("winch")).unwrap();
     eventually("the agent was told to draw anew three times", || told().lines().count() >= 3);
 

@@ -55,18 +55,20 @@ fn figures() {
     for agents in [100, 1000] {
         world.roster(&roster("big", agents, ""));
         let apply = timed(|| fleet(&world, &["apply", "--manager=systemd"]));
-        // All of them by name: a target is up before those it wants are.
-        let names: Vec<String> = (1..agents).map(|number| format!("fleet-big-w-{number}.service")).collect();
-        let units: Vec<&str> = ["fleet-big.target", "fleet-big-one.service"]
-            .into_iter()
-            .chain(names.iter().map(String::as_str))
-            .collect();
-        systemctl(&world, &[&["stop"], units.as_slice()].concat());
-        let by_hand = timed(|| systemctl(&world, &[&["start"], units.as_slice()].concat()));
-        say(&format!(
-            "{agents} agents: first apply {apply:.2?}, starting the target by hand {by_hand:.2?}: {:.2}x",
-            apply.as_secs_f64() / by_hand.as_secs_f64()
-        ));
+        say(&format!("{agents} agents: first apply {apply:.2?}"));
+        if agents == 100 {
+            // All of them by name: a target is up before those it wants are.
+            let names: Vec<String> = (1..agents).map(|number| format!("fleet-big-w-{number}.service")).collect();
+            let all =
+                ["fleet-big.target", "fleet-big-one.service"].into_iter().chain(names.iter().map(String::as_str));
+            let units: Vec<&str> = all.collect();
+            systemctl(&world, &[&["stop"], units.as_slice()].concat());
+            let by_hand = timed(|| systemctl(&world, &[&["start"], units.as_slice()].concat()));
+            let ratio = apply.as_secs_f64() / by_hand.as_secs_f64();
+            say(&format!(
+                "{agents} agents: starting their units by hand {by_hand:.2?}; the first apply is {ratio:.2}x"
+            ));
+        }
         let plan = median(15, || fleet(&world, &["plan"]));
         let status = median(15, || fleet(&world, &["status"]));
         say(&format!("{agents} agents: plan {plan:.1?}, status {status:.1?}"));
