@@ -11,7 +11,9 @@ pub(super) fn whole(text: &str, file: FileId) -> Option<Diagnostic> {
     let mut start = 0;
     for line in text.split_inclusive('\n').take(LINES) {
         let trimmed = line.trim();
+        // A `\` alone goes when a text is laid out anew.
         if !(trimmed.is_empty()
+            || trimmed == "\\"
             || trimmed.starts_with("//")
             || trimmed.starts_with('#') && !trimmed.starts_with("#\""))
         {
