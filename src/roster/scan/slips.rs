@@ -13,7 +13,7 @@ pub(super) fn is_quote(c: char) -> bool {
 
 /// Whether blanks and then a value follow on the same line: laying a text out anew must not make a `\` one.
 fn begins_with_value(rest: &str) -> bool {
-    let value = rest.trim_start_matches([' ', '\t']);
+    let value = rest.trim_start_matches(|c: char| c.is_whitespace() && !is_newline(c));
     value.len() < rest.len() && value.starts_with(|c| is_word(c) || matches!(c, '"' | '#'))
 }
 
@@ -206,7 +206,7 @@ impl Scanner<'_> {
     }
 
     fn is_yaml_key_next(&self) -> bool {
-        let next = self.rest().trim_start_matches([' ', '\t']);
+        let next = self.rest().trim_start_matches(|c: char| c.is_whitespace() && !is_newline(c));
         let length =
             next.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))).unwrap_or(next.len());
         length > 0 && next[length..].strip_prefix(':').is_some_and(begins_with_value)
