@@ -172,7 +172,8 @@ impl Apply<'_> {
         for agent in &plan.agents {
             if let Some(old) = agent.was.as_ref().filter(|old| report.has_failed(old)) {
                 let what = format!("{old}, which it was, did not stop");
-                report.put(&agent.name, Outcome::Failed { what, help: None });
+                let help = format!("once {old} has stopped, run `fleet apply` again");
+                report.put(&agent.name, Outcome::Failed { what, help: Some(help) });
             }
         }
     }
@@ -224,7 +225,10 @@ impl Apply<'_> {
         report: &mut Report,
     ) -> Vec<&'p AgentName> {
         let mut chosen: Vec<(&AgentPlan, Files)> = Vec::new();
-        for agent in agents.iter().filter(|agent| !report.has_failed(&agent.name)).copied().collect::<Vec<_>>() {
+        for agent in agents.iter().copied() {
+            if report.has_failed(&agent.name) {
+                continue;
+            }
             if let Some(heir) = agent.heir.as_ref().filter(|heir| report.has_failed(heir)) {
                 // Let go of now, its worktree and log would be nobody's.
                 report.put(&agent.name, Outcome::Skipped(format!("{heir} has not taken over yet")));

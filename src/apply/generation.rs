@@ -184,3 +184,38 @@ fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), ApplyError> {
     bytes.push(b'\n');
     Ok(fs::write_atomic(path, &bytes, 0o600)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::FleetId;
+    use crate::resolve::Paths;
+
+    #[test]
+    fn the_last_ten_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let paths = Paths {
+            state: place("state"),
+            runtime: place("runtime"),
+            units: place("units"),
+            worktrees: place("worktrees"),
+        };
+        let state = State::new(FleetId::new("shop").unwrap(), paths);
+        for number in 1..=12 {
+            let record = Record {
+                format: FORMAT,
+                number,
+                by: Holder::this_process("fleet apply"),
+                back_to: None,
+                withheld: Vec::new(),
+                plan: None,
+                counts: Counts::default(),
+                ended: None,
+            };
+            state.save_generation(&record, &Kept::default(), &[]).unwrap();
+        }
+        assert_eq!(state.generations(), (3..=12).collect::<Vec<_>>());
+        assert_eq!(state.sourced_generations(), state.generations());
+    }
+}

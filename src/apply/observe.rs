@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::ApplyError;
-use super::sight::{self, Question, Sight};
+use super::sight::{self, Link, Question, Sight};
 use super::state::{NoteKind, State};
 use super::{binaries, dropins};
 use crate::ids::{AgentName, UnitName};
@@ -45,24 +45,24 @@ pub fn observe(
         live.files.extend(sight::file(path, expected).map(|file| (path.clone(), file)));
     }
     for path in fleet_links(state, ledger) {
-        match std::fs::read_link(&path) {
-            Ok(to) => drop(live.links.insert(path, to)),
-            Err(_) if path.symlink_metadata().is_ok() => drop(live.not_links.insert(path)),
-            Err(_) => {}
+        match sight::link(&path) {
+            Some(Link::To(to)) => drop(live.links.insert(path, to)),
+            Some(Link::Other) => drop(live.not_links.insert(path)),
+            None => {}
         }
     }
     let boot = boot_time();
     look(&questions, &mut live, |question| sight::look(state, question, boot))?;
     live.stopping = stopping(state, &live);
     if manager.kind() == ManagerKind::Systemd {
-        live.drop_ins = drop_ins(state, artifacts, ledger);
+        live.drop_ins = drop_ins(state, &questions);
     }
     Ok(live)
 }
 
-fn drop_ins(state: &State, artifacts: &[Artifact], ledger: Option<&Ledger>) -> Vec<DropIn> {
+fn drop_ins(state: &State, agents: &[Question<'_>]) -> Vec<DropIn> {
     let mut units = vec![UnitName::target(&state.fleet), UnitName::slice(&state.fleet)];
-    units.extend(agent_names(artifacts, ledger).iter().map(|name| UnitName::agent(&state.fleet, name)));
+    units.extend(agents.iter().map(|agent| UnitName::agent(&state.fleet, agent.name)));
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     dropins::find(&state.paths.units, runtime.as_deref(), &units)
 }
@@ -85,14 +85,6 @@ fn boot_time() -> Option<jiff::Timestamp> {
     let stat = std::fs::read_to_string("/proc/stat").ok()?;
     let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     jiff::Timestamp::from_second(seconds).ok()
-}
-
-fn agent_names(artifacts: &[Artifact], ledger: Option<&Ledger>) -> BTreeSet<AgentName> {
-    let compiled = artifacts.iter().filter_map(|artifact| match &artifact.owner {
-        Owner::Agent(name) => Some(name.clone()),
-        Owner::Fleet => None,
-    });
-    compiled.chain(ledger.iter().flat_map(|ledger| ledger.agents.keys().cloned())).collect()
 }
 
 /// What the manager and the shims say of the ledger's agents; no file that fleet wrote is looked at.

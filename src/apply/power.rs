@@ -148,8 +148,8 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
         names.retain(|name| !up(name));
     }
     if verb != Verb::Stop && !names.is_empty() {
-        for name in names.iter().filter(|name| state.wants_fresh(name)) {
-            if let Err(error) = state.forget_conversation(name) {
+        for name in &names {
+            if let Err(error) = state.honour_fresh(name) {
                 report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() });
             }
         }

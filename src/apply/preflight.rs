@@ -22,9 +22,7 @@ pub fn check(fleet: &Fleet, manager: ManagerKind, diagnostics: &mut Diagnostics)
     // Most agents of a fleet share a program and a folder, which are looked at once.
     let (mut programs, mut folders) = (BTreeSet::new(), BTreeSet::new());
     for agent in &fleet.agents {
-        if programs.insert((agent.argv.first(), &agent.search, agent.argv.first().map(|_| &agent.dir)))
-            || !diagnostics.is_empty()
-        {
+        if programs.insert((agent.argv.first(), &agent.search, &agent.dir)) || !diagnostics.is_empty() {
             program(agent, diagnostics);
         }
         if folders.insert((&agent.dir, agent.may.contains("code"))) || !diagnostics.is_empty() {

@@ -97,10 +97,8 @@ impl Apply<'_> {
         let mut locks = Vec::new();
         let mut held: Vec<&AgentName> = Vec::new();
         for name in wave {
-            let noted = {
-                let fresh = self.options.fresh || self.state.wants_fresh(name);
-                self.state.note_fresh(name, NoteKind::Unfinished, "it is being started", fresh)
-            };
+            let fresh = self.options.fresh || self.state.wants_fresh(name);
+            let noted = self.state.note_fresh(name, NoteKind::Unfinished, "it is being started", fresh);
             match noted.and_then(|()| self.state.lock_agent(name, "fleet apply")) {
                 Ok(lock) => {
                     locks.push(lock);
@@ -113,9 +111,7 @@ impl Apply<'_> {
             self.stop(&held, report);
         }
         for name in &held {
-            if (self.options.fresh || self.state.wants_fresh(name))
-                && let Err(error) = self.state.forget_conversation(name)
-            {
+            if let Err(error) = self.state.honour_fresh(name) {
                 report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() });
             }
         }

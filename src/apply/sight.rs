@@ -144,17 +144,32 @@ pub(super) fn file(path: &Path, expected: Option<&Artifact>) -> Option<LiveFile>
     Some(LiveFile::File { digest, marked })
 }
 
+/// What stands where a link may be.
+pub(super) enum Link {
+    To(PathBuf),
+    /// Something that is no link.
+    Other,
+}
+
+/// What stands at `path`; `None`: nothing.
+pub(super) fn link(path: &Path) -> Option<Link> {
+    match std::fs::read_link(path) {
+        Ok(to) => Some(Link::To(to)),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(_) => path.symlink_metadata().is_ok().then_some(Link::Other),
+    }
+}
+
 /// The links that this agent has or may want.
 fn links(state: &State, question: &Question<'_>, sight: &mut Sight) {
     let target = UnitName::target(&state.fleet);
     let own = state.paths.wants(target.as_str(), &UnitName::agent(&state.fleet, question.name));
     let recorded = question.entry.into_iter().flat_map(|entry| entry.links.keys());
     for path in recorded.filter(|path| **path != own).chain([&own]) {
-        match std::fs::read_link(path) {
-            Ok(to) => sight.links.push((path.clone(), to)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(_) if path.symlink_metadata().is_ok() => sight.not_links.push(path.clone()),
-            Err(_) => {}
+        match link(path) {
+            Some(Link::To(to)) => sight.links.push((path.clone(), to)),
+            Some(Link::Other) => sight.not_links.push(path.clone()),
+            None => {}
         }
     }
 }

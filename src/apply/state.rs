@@ -156,11 +156,14 @@ impl State {
         self.record(agent, CONVERSATION).filter(|record: &ConversationRecord| record.begun)
     }
 
-    /// Makes the next start a fresh one.
+    /// Makes the next start a fresh one, when the note of what is left asks for that.
     ///
     /// # Errors
     /// When the record cannot be removed.
-    pub fn forget_conversation(&self, agent: &AgentName) -> Result<(), ApplyError> {
+    pub fn honour_fresh(&self, agent: &AgentName) -> Result<(), ApplyError> {
+        if !self.wants_fresh(agent) {
+            return Ok(());
+        }
         fs::remove_file_if_present(&self.paths.agent(agent).join(CONVERSATION))?;
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::error::CliError;
 use crate::resolve::HostFacts;
+use crate::system::proc;
 
 /// Reads the environment and `/proc`.
 pub fn gather() -> Result<HostFacts, CliError> {
@@ -25,7 +26,7 @@ pub fn gather() -> Result<HostFacts, CliError> {
         let message = format!("the path {} is not UTF-8 text, which fleet's files are written in", odd.display());
         return Err(CliError::failed(message, "set HOME or the XDG folders to paths that are"));
     }
-    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    let hostname = proc::hostname();
     Ok(HostFacts {
         state_base: state.join("fleet"),
         data_base: data.join("fleet"),

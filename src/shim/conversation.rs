@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{records, report};
 use crate::manifest::{ConversationRecord, FORMAT, Manifest};
+use crate::system::proc;
 
 /// The record's name in the agent's folder.
 pub const RECORD: &str = "conversation.json";
@@ -38,7 +39,7 @@ impl Conversation {
             conversation.save(folder);
             return conversation;
         }
-        let id = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned();
+        let id = proc::random_id();
         if id.is_empty() {
             return Self { words: Vec::new(), resumed: false, record: None };
         }

@@ -38,7 +38,7 @@ impl Holder {
     pub fn this_process(command: &str) -> Self {
         let uid = nix::unistd::geteuid();
         let user = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+        let host = proc::hostname();
         Self {
             pid: std::process::id(),
             host,

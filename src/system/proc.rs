@@ -50,6 +50,18 @@ pub fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
+/// The name of this host; empty where the kernel does not tell.
+#[must_use]
+pub fn hostname() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
+/// A new random UUID (random(4)); empty where the kernel gives none.
+#[must_use]
+pub fn random_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned()
+}
+
 /// The id of this boot, or an empty text where the kernel does not tell. Read once: no process outlives its boot.
 #[must_use]
 pub fn boot_id() -> &'static str {

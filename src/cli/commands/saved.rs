@@ -6,8 +6,8 @@ use super::prepare::Prepared;
 use crate::cli::args::{Global, Select};
 use crate::cli::error::{CliError, Exit};
 use crate::plan::saved::{Circumstances, Saved};
-use crate::system::fs;
 use crate::system::lock::Holder;
+use crate::system::{fs, proc};
 
 /// Largest saved plan that is read, in bytes: that of some thousand agents.
 const CAP: u64 = 64 << 20;
@@ -15,9 +15,9 @@ const CAP: u64 = 64 << 20;
 /// Takes down what was planned.
 pub fn take_down(prepared: &Prepared, select: &Select) -> Saved {
     let about = Circumstances {
-        id: std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned(),
+        id: proc::random_id(),
         made: jiff::Timestamp::now().to_string(),
-        host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
+        host: proc::hostname(),
         user: Holder::this_process("").user,
         only: &select.only,
         exclude: &select.exclude,
