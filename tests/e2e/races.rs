@@ -13,9 +13,6 @@ use crate::world::{Manager, World};
 
 const ROUNDS: usize = 50;
 const APPLIES: usize = 8;
-/// About as long as an apply that has somebody to restart.
-const SPAN: u64 = 500;
-
 /// Numbers that are the same again for the same seed (xorshift64).
 struct Random(u64);
 
@@ -61,7 +58,9 @@ fn holder(world: &World) -> Option<u32> {
 }
 
 /// Starts applies at the same moment, kills some, and waits for all.
-fn round(world: &World, random: &mut Random) -> (BTreeSet<u32>, Vec<Ended>) {
+///
+/// `span` is how long an apply takes that has somebody to restart: a kill comes at a moment of it.
+fn round(world: &World, random: &mut Random, span: Duration) -> (BTreeSet<u32>, Vec<Ended>) {
     let path = |at: usize| world.folder.join(format!("said-{at}"));
     let begun = Instant::now();
     let mut children: Vec<Child> = (0..APPLIES)
@@ -72,7 +71,8 @@ fn round(world: &World, random: &mut Random) -> (BTreeSet<u32>, Vec<Ended>) {
         })
         .collect();
     let pids = children.iter().map(Child::id).collect();
-    let mut kills: Vec<Duration> = (0..random.below(4)).map(|_| Duration::from_millis(random.below(SPAN))).collect();
+    let span = u64::try_from(span.as_micros()).unwrap().max(1);
+    let mut kills: Vec<Duration> = (0..random.below(4)).map(|_| Duration::from_micros(random.below(span))).collect();
     let mut ends: Vec<Option<Ended>> = children.iter().map(|_| None).collect();
     while ends.iter().any(Option::is_none) {
         let after = begun.elapsed();
@@ -100,16 +100,32 @@ fn round(world: &World, random: &mut Random) -> (BTreeSet<u32>, Vec<Ended>) {
     (pids, ends.into_iter().flatten().collect())
 }
 
+/// Writes the roster of a round: each has somebody to restart.
+fn roster(world: &World, round: &str) {
+    world.roster(&format!(
+        "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }}\nagent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"coder\"; env \"ROUND\" \"{round}\"; }}\n"
+    ));
+}
+
+/// How long an apply takes here that restarts somebody and has no rivals.
+fn undisturbed(world: &World) -> Duration {
+    roster(world, "first");
+    world.fleet(&["apply", "--manager=local", "--yes"], 0);
+    roster(world, "second");
+    let begun = Instant::now();
+    world.fleet(&["apply", "--manager=local", "--yes", "--restart=now"], 0);
+    begun.elapsed()
+}
+
 fn story(random: &mut Random) {
     let world = World::new(As::User, Manager::Local);
+    let span = undisturbed(&world);
     let mut generations = BTreeSet::new();
     let (mut refused, mut unnamed) = (Vec::new(), 0);
     let mut killed = 0;
     for number in 0..ROUNDS {
-        world.roster(&format!(
-            "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }}\nagent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"coder\"; env \"ROUND\" \"{number}\"; }}\n"
-        ));
-        let (pids, ends) = round(&world, random);
+        roster(&world, &number.to_string());
+        let (pids, ends) = round(&world, random, span);
         for Ended { code, said, after } in ends {
             match code {
                 Some(0) => {
