@@ -28,6 +28,7 @@ pub mod render;
 pub mod resolve;
 pub mod roster;
 pub mod script;
+pub mod supervise;
 pub mod units;
 
 #[allow(clippy::disallowed_methods, reason = "shell: puts plans into effect")]

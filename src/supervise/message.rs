@@ -1,0 +1,76 @@
+//! A message to an agent, from the queue to its end.
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Millis;
+use super::event::Caller;
+use crate::ids::AgentName;
+
+/// A message's name: `m-` and 16 hexadecimal digits, made by whoever sends it, so that asking twice is one message.
+pub type MessageId = String;
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    pub id: MessageId,
+    pub to: AgentName,
+    pub from: Caller,
+    pub text: String,
+    /// Milliseconds since the epoch.
+    pub created: Millis,
+    /// After so many milliseconds in the queue it is not delivered any more.
+    pub ttl_ms: Millis,
+    pub state: MessageState,
+    /// What the state rests on.
+    #[serde(default)]
+    pub why: String,
+    /// When the state changed last, in milliseconds since the epoch.
+    pub changed: Millis,
+}
+
+/// Where a message is. Only `Queued` ever becomes `Sending`, and only once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MessageState {
+    /// Waits for its agent.
+    Queued,
+    /// Given to the shim; what became of it is not known yet.
+    Sending,
+    /// The agent's own hook said so.
+    Confirmed,
+    /// The draft was seen in the input line, then gone, and output followed.
+    Submitted,
+    /// The runtime keeps it until its turn ends.
+    Taken,
+    /// Not delivered, and nothing of it was typed.
+    Refused,
+    /// It waited for too long.
+    Expired,
+    /// Taken back.
+    Recalled,
+    /// Typed perhaps; never sent again.
+    Unknown,
+}
+
+impl MessageState {
+    /// Whether nothing more happens to it.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Queued | Self::Sending)
+    }
+
+    /// The word that people and programs see.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued | Self::Taken => "queued",
+            Self::Sending => "sending",
+            Self::Confirmed => "confirmed",
+            Self::Submitted => "submitted",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::Recalled => "recalled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
