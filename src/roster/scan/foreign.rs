@@ -1,39 +1,93 @@
 //! YAML, TOML and JSON where a roster is expected: said once, instead of a complaint about every line.
 
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
+use crate::roster::syntax::lexer::{Kind, Token, tokens};
 
 /// Lines looked at: enough to tell, whatever the size.
 const LINES: usize = 200;
 
+/// A line as KDL sees it, so that laying a text out anew changes none: from one node's beginning to the next one's,
+/// without comments, over `\` at a line's end. As in most languages, what stands between braces has lines of its own.
+#[derive(Debug, Default)]
+struct Line<'a> {
+    /// What stands between blanks.
+    words: Vec<&'a str>,
+    /// Where it starts, and where its last word ends.
+    start: usize,
+    end: usize,
+}
+
+/// The lines of `text` that say something, up to [`LINES`].
+fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut tokens = tokens(text);
+    std::iter::from_fn(move || {
+        let mut line = Line::default();
+        let (mut apart, mut continued) = (true, false);
+        loop {
+            let Some(Token { kind, span }) = tokens.next() else {
+                return (!line.words.is_empty()).then_some(line);
+            };
+            match kind {
+                Kind::Newline if continued => continued = false,
+                Kind::Newline | Kind::Semicolon | Kind::OpenBrace | Kind::CloseBrace => {
+                    if !line.words.is_empty() {
+                        return Some(line);
+                    }
+                }
+                Kind::Continuation => (apart, continued) = (true, true),
+                Kind::Bom | Kind::Whitespace | Kind::LineComment | Kind::BlockComment => apart = true,
+                _ if apart || line.words.is_empty() => {
+                    if line.words.is_empty() {
+                        line.start = span.start;
+                    }
+                    line.words.push(&text[span.start..span.end]);
+                    line.end = span.end;
+                    (apart, continued) = (false, false);
+                }
+                // Nothing between it and the token before: one word, as `"key":` is.
+                _ => {
+                    if let Some(word) = line.words.last_mut() {
+                        *word = &text[span.end - word.len() - (span.end - span.start)..span.end];
+                    }
+                    line.end = span.end;
+                }
+            }
+        }
+    })
+    .filter(|line| line.words.first().is_none_or(|word| !word.starts_with('#') || word.starts_with("#\"")))
+    .take(LINES)
+}
+
 /// Whether the whole text is in another language.
 pub(super) fn whole(text: &str, file: FileId) -> Option<Diagnostic> {
-    let mut lines = Vec::new();
-    let mut start = 0;
-    for line in text.split_inclusive('\n').take(LINES) {
-        let trimmed = line.trim();
-        // A `\` alone goes when a text is laid out anew.
-        if !(trimmed.is_empty()
-            || trimmed == "\\"
-            || trimmed.starts_with("//")
-            || trimmed.starts_with('#') && !trimmed.starts_with("#\""))
-        {
-            lines.push((start + line.len() - line.trim_start().len(), trimmed));
+    let mut lines = lines(text);
+    let first = lines.next();
+    let rest = |is: fn(&Line) -> bool, lines: &mut dyn Iterator<Item = Line>| {
+        let (mut all, mut such) = (1, 1);
+        for line in lines {
+            all += 1;
+            such += usize::from(is(&line));
         }
-        start += line.len();
-    }
-    let (first, line) = *lines.first()?;
-    let most =
-        |is: fn(&str) -> bool| is(line) && lines.iter().filter(|(_, line)| is(line)).count() * 2 >= lines.len();
-    let language = if line.starts_with('{') || line.starts_with("[{") {
+        all > 1 && such * 2 >= all
+    };
+    let opening = text.trim_start_matches('\u{feff}').trim_start();
+    let language = if opening.starts_with('{') || opening.starts_with("[{") {
         "JSON"
-    } else if most(is_yaml) && lines.len() > 1 {
+    } else if first.as_ref().is_some_and(is_yaml) && rest(is_yaml, &mut lines) {
         "YAML"
-    } else if most(is_toml) && lines.len() > 1 {
+    } else if first.as_ref().is_some_and(is_toml) && rest(is_toml, &mut lines) {
         "TOML"
     } else {
         return None;
     };
-    let span = Span { file, start: first, end: first + line.len() };
+    let (start, end) = match &first {
+        Some(line) if language != "JSON" => (line.start, line.end),
+        _ => {
+            let start = text.len() - opening.len();
+            (start, start + opening.lines().next().unwrap_or_default().trim_end().len())
+        }
+    };
+    let span = Span { file, start, end };
     let help = "a roster is written in KDL: a node is a name, values after it, and braces around what belongs to it, as in\n    \
                 agent \"coder\" {\n        role \"coder\"\n        runtime \"codex\"\n    }\n`fleet init --dry-run` prints one to \
                 start from";
@@ -42,24 +96,23 @@ pub(super) fn whole(text: &str, file: FileId) -> Option<Diagnostic> {
 }
 
 /// `key: value`, `key:` and `- item`.
-fn is_yaml(line: &str) -> bool {
-    if line == "---" || line.starts_with("- ") {
+fn is_yaml(line: &Line) -> bool {
+    let first = line.words[0];
+    if first == "---" && line.words.len() == 1 || first == "-" && line.words.len() > 1 {
         return true;
     }
-    let key = line.split([' ', '\t']).next().unwrap_or_default();
-    key.strip_suffix(':').is_some_and(|key| {
+    first.strip_suffix(':').is_some_and(|key| {
         !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '"' | '\''))
     })
 }
 
 /// `[section]` and `key = value`.
-fn is_toml(line: &str) -> bool {
-    let section = line.starts_with('[') && line.ends_with(']');
-    let pair = line.split_once('=').is_some_and(|(key, _)| {
-        let key = key.trim_end();
-        key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) && !key.is_empty()
-    });
-    section || pair
+fn is_toml(line: &Line) -> bool {
+    let section = line.words[0].starts_with('[') && line.words.last().is_some_and(|word| word.ends_with(']'));
+    let (first, behind) = line.words[0].split_once('=').map_or((line.words[0], false), |(key, _)| (key, true));
+    let pair = behind || line.words.get(1).is_some_and(|word| word.starts_with('='));
+    let key = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    section || pair && key(first)
 }
 
 #[cfg(test)]
@@ -79,6 +132,14 @@ mod tests {
             ("{ \"agents\": [] }", "JSON"),
         ] {
             assert!(message(text).is_some_and(|said| said.contains(language)), "{text}: {:?}", message(text));
+        }
+    }
+
+    #[test]
+    fn a_layout_makes_no_other_language() {
+        for text in ["\\\n\n---\ruuu\n", "- a; - b", "-\u{3000}x\n-\u{3000}y\n", "a: /* x */ 1\na: \\\n 2\n"] {
+            let formatted = crate::roster::syntax::format::format(text);
+            assert_eq!(message(text), message(&formatted), "{text:?} and {formatted:?}");
         }
     }
 

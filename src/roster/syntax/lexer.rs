@@ -71,17 +71,21 @@ pub struct Token {
 /// Cuts `text` into tokens: each begins where the one before ends, the last ends with the text, none is empty.
 #[must_use]
 pub fn lex(text: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
+    tokens(text).collect()
+}
+
+/// The tokens of [`lex`], one by one.
+pub fn tokens(text: &str) -> impl Iterator<Item = Token> {
     let mut start = 0;
-    while let Some(first) = text[start..].chars().next() {
+    std::iter::from_fn(move || {
         let rest = &text[start..];
+        let first = rest.chars().next()?;
         let (kind, length) =
             if start == 0 && first == '\u{feff}' { (Kind::Bom, first.len_utf8()) } else { token(rest, first) };
-        let end = start + length;
-        tokens.push(Token { kind, span: Span { start, end } });
-        start = end;
-    }
-    tokens
+        let span = Span { start, end: start + length };
+        start = span.end;
+        Some(Token { kind, span })
+    })
 }
 
 /// The kind and length of the token that `rest` starts with.
