@@ -180,6 +180,18 @@ pub enum Caller {
     Operator,
     /// A process in this agent's control group or below its shim.
     Agent { agent: AgentName },
+    /// The supervisor itself.
+    Fleet,
+}
+
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Operator => f.write_str("a person"),
+            Self::Agent { agent } => agent.fmt(f),
+            Self::Fleet => f.write_str("fleet"),
+        }
+    }
 }
 
 /// What somebody asks for.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::Millis;
+use super::clock::{Millis, Moment};
 use super::event::Caller;
 use crate::ids::AgentName;
 
@@ -26,6 +26,24 @@ pub struct Message {
     pub why: String,
     /// When the state changed last, in milliseconds since the epoch.
     pub changed: Millis,
+}
+
+impl Message {
+    /// A message of the supervisor's own. `number` tells two of the same moment apart.
+    #[must_use]
+    pub fn of_fleet(to: &AgentName, text: &str, now: Moment, number: u64) -> Self {
+        Self {
+            id: format!("m-f{number:015x}"),
+            to: to.clone(),
+            from: Caller::Fleet,
+            text: text.to_owned(),
+            created: now.wall,
+            ttl_ms: 3_600_000,
+            state: MessageState::Queued,
+            why: String::new(),
+            changed: now.wall,
+        }
+    }
 }
 
 /// Where a message is. Only `Queued` ever becomes `Sending`, and only once.

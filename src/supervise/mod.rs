@@ -1,9 +1,293 @@
-//! events → machine → decisions. Pure: time is passed in, effects are values, their results are events.
+//! events → [`Machine`] → decisions. Pure: time is passed in, effects are values, and their results are events.
+//!
+//! Every rule of supervision lives here, in a file of its own: `life` (starts, ends, waves), `restart` (budget, back-off,
+//! quarantine), `stall` (signals and the ladder), `sight` (from what is known to a state), `limit` (what providers refuse),
+//! `queue` (messages), `clock` (jumps and suspends). Deadlines stand in one table, `timers`.
+//!
+//! Whoever drives it keeps each [`Decision`] in the journal before the effects in it leave, and answers each effect with
+//! [`Event::Effect`] exactly once.
 
+mod agent;
+mod batch;
 pub mod clock;
 pub mod decision;
 pub mod event;
+mod life;
+mod limit;
 pub mod memory;
 pub mod message;
 pub mod policy;
+mod queue;
+mod request;
+mod restart;
+mod sight;
+mod stall;
 pub mod standing;
+mod timers;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use agent::Agent;
+use batch::Batch;
+use clock::{Millis, Moment};
+use decision::{Decision, EffectId, Level, Rule};
+use event::{AgentEvent, Event};
+use memory::Memory;
+use message::Message;
+use policy::{FleetPolicy, Spend};
+use standing::Standing;
+use timers::{Timer, Timers};
+
+use crate::ids::AgentName;
+
+/// A clock that differs from the others by more than this has jumped, in milliseconds.
+const JUMP: Millis = 2_000;
+/// After a jump or a suspend nothing destructive happens for so long, in milliseconds.
+const GRACE: Millis = 60_000;
+
+/// What a journal remembers for a machine that starts.
+#[derive(Debug, Clone, Default)]
+pub struct Remembered {
+    pub memories: BTreeMap<AgentName, Memory>,
+    /// Those that wait, in the order in which they came.
+    pub queued: Vec<Message>,
+    /// The first effect's number.
+    pub next_effect: EffectId,
+    /// Why destructive steps pause.
+    pub journal_lost: Option<String>,
+}
+
+/// Supervises one fleet.
+#[derive(Debug)]
+pub struct Machine {
+    agents: BTreeMap<AgentName, Agent>,
+    /// Kept for agents that the roster does not name (yet).
+    memories: BTreeMap<AgentName, Memory>,
+    queued: Vec<Message>,
+    spend: Spend,
+    timers: Timers,
+    batch: Batch,
+    /// About whom anything can have changed since the last assessment.
+    touched: BTreeSet<AgentName>,
+    next_effect: EffectId,
+    last: Option<Moment>,
+    /// Nothing destructive until then.
+    grace_until: Millis,
+    journal_lost: Option<String>,
+    /// Every agent was looked at once: from then on what is missing is started.
+    looked: bool,
+}
+
+/// What is known of one agent, for those who look.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View<'a> {
+    pub standing: &'a Standing,
+    pub memory: &'a Memory,
+    /// The shim's pid.
+    pub pid: Option<u32>,
+    /// When the run began, in milliseconds since the epoch.
+    pub started: Option<Millis>,
+    /// Messages that wait.
+    pub queued: usize,
+    pub viewers: u32,
+    pub last_line: Option<&'a str>,
+    pub restart_pending: bool,
+}
+
+impl Machine {
+    /// A machine that knows what its predecessor wrote down, and has seen nothing.
+    #[must_use]
+    pub fn new(remembered: Remembered) -> Self {
+        Self {
+            agents: BTreeMap::new(),
+            memories: remembered.memories,
+            queued: remembered.queued,
+            spend: Spend::default(),
+            timers: Timers::default(),
+            batch: Batch::default(),
+            touched: BTreeSet::new(),
+            next_effect: remembered.next_effect,
+            last: None,
+            grace_until: 0,
+            journal_lost: remembered.journal_lost,
+            looked: false,
+        }
+    }
+
+    /// Takes one event in.
+    pub fn handle(&mut self, now: Moment, event: Event) {
+        self.watch_clocks(now);
+        match event {
+            Event::Policy { policy } => self.take_policy(now, *policy),
+            Event::Agent { agent, what } => self.about(now, &agent, what),
+            Event::Request { request } => self.request(now, request),
+            Event::Effect { id, result } => self.answered(now, id, result),
+            Event::Relisted => self.relisted(now),
+            Event::JournalLost { why } => {
+                self.journal_lost = Some(why.clone());
+                let text = format!("{why}; nothing is restarted until `fleet clear --journal-lost`");
+                self.notify(None, Rule::JournalLost, Level::Urgent, text);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// When [`on_deadline`](Self::on_deadline) is to be called next, on the clock that stands still in suspend.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.timers.next()
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, now: Moment) {
+        self.watch_clocks(now);
+        while let Some((agent, timer)) = self.timers.due(now.awake) {
+            self.fire(now, &agent, timer);
+            self.settle(now);
+        }
+    }
+
+    /// What was decided since the last call, in order.
+    pub fn drain(&mut self) -> Vec<Decision> {
+        self.batch.take()
+    }
+
+    /// Every agent, by name.
+    pub fn agents(&self) -> impl Iterator<Item = (&AgentName, View<'_>)> {
+        self.agents.iter().map(|(name, agent)| (name, view(agent)))
+    }
+
+    /// One agent.
+    #[must_use]
+    pub fn agent(&self, name: &AgentName) -> Option<View<'_>> {
+        self.agents.get(name).map(view)
+    }
+
+    /// Why destructive steps pause, when they do.
+    #[must_use]
+    pub fn journal_lost(&self) -> Option<&str> {
+        self.journal_lost.as_deref()
+    }
+
+    fn fire(&mut self, now: Moment, name: &AgentName, timer: Timer) {
+        self.touched.insert(name.clone());
+        match timer {
+            Timer::Sample | Timer::Look => self.sample(name),
+            Timer::Rung => self.rung_due(now, name),
+            Timer::Healthy => self.healthy(name),
+            Timer::BackOff => self.start_waiting(now),
+            Timer::Limit => self.limit_over(now, name),
+            Timer::Expiry => self.expire(now, name),
+            Timer::Delivery => self.deliver(now, name),
+            Timer::IdleStop => self.idle_stop(now, name),
+            Timer::Stop => self.stop_again(now, name),
+            Timer::Start => self.start_overdue(now, name),
+            Timer::Digest => self.digest(now, name),
+        }
+    }
+
+    fn about(&mut self, now: Moment, name: &AgentName, what: AgentEvent) {
+        if !self.agents.contains_key(name) {
+            return;
+        }
+        self.touched.insert(name.clone());
+        match what {
+            AgentEvent::Running { run } => self.runs(now, name, run),
+            AgentEvent::Ended { end } => self.ended(now, name, Some(end)),
+            AgentEvent::Absent { lost } => self.absent(now, name, lost.is_some()),
+            AgentEvent::Wanted { wanted } => self.wants(now, name, wanted),
+            AgentEvent::RestartPending { pending } => self.with(name, |agent| agent.restart_pending = pending),
+            AgentEvent::Activity { bytes } => self.activity(now, name, bytes),
+            AgentEvent::Screen { reading } => self.read(now, name, reading),
+            AgentEvent::Viewers { viewers, typing } => self.viewers(now, name, viewers, typing),
+            AgentEvent::Report { report } => self.reported(now, name, report),
+            AgentEvent::Refused { why } => {
+                self.decide(Some(name), Rule::Refused, format!("a report was not believed: {why}"), vec![]);
+            }
+            AgentEvent::Reachable { reachable, why } => {
+                self.with(name, |agent| {
+                    agent.unreachable = (!reachable).then_some(why);
+                    agent.progress_at = now.awake;
+                });
+            }
+            AgentEvent::OutOfMemory => {
+                let text = format!("{name}: the kernel ended a process of its for want of memory");
+                self.notify(Some(name), Rule::State, Level::Warning, text);
+            }
+        }
+    }
+
+    /// A new roster: agents come, go and change their settings; what is known of the others stays.
+    fn take_policy(&mut self, now: Moment, policy: FleetPolicy) {
+        self.spend = policy.spend;
+        let names: BTreeSet<AgentName> = policy.agents.iter().map(|agent| agent.name.clone()).collect();
+        let gone: Vec<AgentName> = self.agents.keys().filter(|name| !names.contains(*name)).cloned().collect();
+        for name in gone {
+            self.timers.clear_all(&name);
+            if let Some(agent) = self.agents.remove(&name) {
+                self.memories.insert(name, agent.memory);
+            }
+        }
+        for settings in policy.agents {
+            let name = settings.name.clone();
+            if let Some(agent) = self.agents.get_mut(&name) {
+                agent.policy = settings;
+            } else {
+                let memory = self.memories.remove(&name).unwrap_or_default();
+                let mut agent = Agent::new(settings, memory, now);
+                let (own, others) =
+                    std::mem::take(&mut self.queued).into_iter().partition(|message| message.to == name);
+                self.queued = others;
+                agent.queue = Vec::into(own);
+                self.agents.insert(name.clone(), agent);
+                self.arm_expiry(now, &name);
+            }
+            self.arm_digest(now, &name);
+        }
+    }
+
+    /// Notices a clock that ran away and a machine that slept.
+    fn watch_clocks(&mut self, now: Moment) {
+        let Some(last) = self.last.replace(now) else { return };
+        let step = |from: Millis, to: Millis| i128::from(to) - i128::from(from);
+        let awake = step(last.awake, now.awake);
+        let slept = step(last.boot, now.boot) - awake;
+        let jumped = step(last.wall, now.wall) - step(last.boot, now.boot);
+        let limit = i128::from(JUMP);
+        if slept <= limit && jumped.abs() <= limit {
+            return;
+        }
+        self.grace_until = now.awake + GRACE;
+        let what = if slept > limit {
+            format!("the machine slept for {} s", slept / 1_000)
+        } else {
+            format!("the clock jumped by {} s", jumped / 1_000)
+        };
+        let reason = format!("{what}: nobody counts as stuck for {} s", GRACE / 1_000);
+        self.decide(None, Rule::Clock, reason, vec![]);
+        let names: Vec<AgentName> = self.agents.keys().cloned().collect();
+        for name in names {
+            self.progress(now, &name);
+        }
+    }
+
+    fn with(&mut self, name: &AgentName, change: impl FnOnce(&mut Agent)) {
+        if let Some(agent) = self.agents.get_mut(name) {
+            self.touched.insert(name.clone());
+            change(agent);
+        }
+    }
+}
+
+fn view(agent: &Agent) -> View<'_> {
+    View {
+        standing: &agent.standing,
+        memory: &agent.memory,
+        pid: agent.run().map(|run| run.pid),
+        started: agent.run().map(|run| run.started),
+        queued: agent.queue.len(),
+        viewers: agent.viewers,
+        last_line: agent.screen.as_ref().map(|reading| reading.last_line.as_str()),
+        restart_pending: agent.restart_pending,
+    }
+}

@@ -1,0 +1,137 @@
+//! Decisions of one moment: what changed about an agent goes with the decision that changed it.
+
+use super::Machine;
+use super::clock::Moment;
+use super::decision::{Act, Decision, Effect, EffectId, Level, Rule};
+use super::message::Message;
+use super::sight::assess;
+use super::standing::Standing;
+use crate::ids::AgentName;
+
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    done: Vec<Decision>,
+    /// Of the present event.
+    fresh: Vec<Decision>,
+}
+
+impl Batch {
+    pub(super) fn take(&mut self) -> Vec<Decision> {
+        std::mem::take(&mut self.done)
+    }
+}
+
+impl Machine {
+    /// Decides something. Returns the numbers of its effects.
+    pub(super) fn decide(
+        &mut self,
+        agent: Option<&AgentName>,
+        rule: Rule,
+        reason: String,
+        acts: Vec<Act>,
+    ) -> Vec<EffectId> {
+        let effects: Vec<Effect> = acts.into_iter().map(|act| Effect { id: self.number(), act }).collect();
+        let ids = effects.iter().map(|effect| effect.id).collect();
+        self.batch.fresh.push(Decision {
+            agent: agent.cloned(),
+            rule,
+            reason,
+            effects,
+            standing: None,
+            memory: None,
+            messages: vec![],
+        });
+        ids
+    }
+
+    fn number(&mut self) -> EffectId {
+        self.next_effect += 1;
+        self.next_effect - 1
+    }
+
+    /// Tells people.
+    pub(super) fn notify(&mut self, agent: Option<&AgentName>, rule: Rule, level: Level, text: String) {
+        self.decide(agent, rule, text.clone(), vec![Act::Notify { level, text }]);
+    }
+
+    /// A message as it is from now on.
+    pub(super) fn keep_message(&mut self, agent: &AgentName, rule: Rule, reason: String, message: Message) {
+        self.decide(Some(agent), rule, reason, vec![]);
+        if let Some(decision) = self.batch.fresh.last_mut() {
+            decision.messages.push(message);
+        }
+    }
+
+    /// Attaches a message to the decision just made.
+    pub(super) fn attach_message(&mut self, message: Message) {
+        if let Some(decision) = self.batch.fresh.last_mut() {
+            decision.messages.push(message);
+        }
+    }
+
+    /// Ends an event: states are assessed anew, what changed goes with the decisions, and what waited for it happens.
+    pub(super) fn settle(&mut self, now: Moment) {
+        // What a new state sets free may decide something itself; that changes no state a second time, so this ends.
+        for _ in 0..4 {
+            let changed = self.assess_all(now);
+            if changed.is_empty() {
+                break;
+            }
+            for name in &changed {
+                self.entered(now, name);
+            }
+        }
+        self.attach();
+        self.batch.done.append(&mut self.batch.fresh);
+    }
+
+    /// Takes the new state of those about whom anything can have changed.
+    fn assess_all(&mut self, now: Moment) -> Vec<AgentName> {
+        let mut changed = Vec::new();
+        for name in std::mem::take(&mut self.touched) {
+            let Some(agent) = self.agents.get_mut(&name) else { continue };
+            let (state, reason) = assess(agent, now);
+            if agent.standing.state == state {
+                agent.standing.reason = reason;
+                continue;
+            }
+            let old = agent.standing.state.word();
+            agent.standing = Standing { state, reason, since: now.wall };
+            agent.memory.standing = Some(agent.standing.clone());
+            let words = format!("{old} → {}: {}", agent.standing.state.word(), agent.standing.reason);
+            let standing = agent.standing.clone();
+            if !self.batch.fresh.iter().any(|decision| decision.agent.as_ref() == Some(&name)) {
+                self.decide(Some(&name), Rule::State, words, vec![]);
+            }
+            let decision = self.batch.fresh.iter_mut().rev().find(|decision| decision.agent.as_ref() == Some(&name));
+            if let Some(decision) = decision {
+                decision.standing = Some(standing);
+            }
+            changed.push(name);
+        }
+        changed
+    }
+
+    /// Memories that differ from what the journal has go with the last decision about their agent.
+    fn attach(&mut self) {
+        for at in (0..self.batch.fresh.len()).rev() {
+            let Some(name) = self.batch.fresh[at].agent.clone() else { continue };
+            let Some(agent) = self.agents.get_mut(&name) else { continue };
+            if agent.memory != agent.saved {
+                agent.saved = agent.memory.clone();
+                self.batch.fresh[at].memory = Some(Box::new(agent.memory.clone()));
+            }
+        }
+    }
+
+    /// What a state that was just entered sets free.
+    fn entered(&mut self, now: Moment, name: &AgentName) {
+        self.told_of(now, name);
+        self.arm_stall(now, name);
+        self.arm_idle(now, name);
+        self.arm_limit(now, name);
+        self.restart_when_idle(now, name);
+        self.deliver(now, name);
+        self.start_waiting(now);
+    }
+}

@@ -1,0 +1,79 @@
+//! What people, programs and agents ask of the supervisor.
+
+use std::collections::BTreeSet;
+
+use super::Machine;
+use super::clock::Moment;
+use super::decision::{Act, Level, Rule};
+use super::event::{Caller, Request};
+use super::timers::Timer;
+use crate::ids::AgentName;
+
+impl Machine {
+    pub(super) fn request(&mut self, now: Moment, request: Request) {
+        match request {
+            Request::Send { message } => self.send(now, message),
+            Request::Recall { id } => self.recall(now, &id),
+            Request::Clear { agents, caller } => self.clear(now, &agents, &caller),
+            Request::ClearJournalLost => {
+                if self.journal_lost.take().is_some() {
+                    self.decide(None, Rule::Clear, "the loss of the journal is cleared".to_owned(), vec![]);
+                }
+            }
+            Request::Announce { agent, verb } => self.with(&agent, |agent| agent.announced = Some(verb)),
+        }
+    }
+
+    fn clear(&mut self, now: Moment, agents: &BTreeSet<AgentName>, caller: &Caller) {
+        if let Caller::Agent { agent } = caller {
+            let text = format!("{agent} asked to clear a quarantine, which only a person may");
+            self.notify(Some(agent), Rule::Refused, Level::Warning, text);
+            return;
+        }
+        let names: Vec<AgentName> =
+            self.agents.keys().filter(|name| agents.is_empty() || agents.contains(*name)).cloned().collect();
+        for name in names {
+            let Some(agent) = self.agents.get_mut(&name) else { continue };
+            let memory = &mut agent.memory;
+            let quarantined = memory.quarantine.take().is_some();
+            let waits = memory.back_off_until.take().is_some();
+            let counted =
+                !memory.restarts.is_empty() || memory.attempt > 0 || memory.model > 0 || !memory.starts.is_empty();
+            if !(quarantined || waits || counted) {
+                continue;
+            }
+            (memory.attempt, memory.rapid, memory.model) = (0, 0, 0);
+            memory.restarts.clear();
+            memory.starts.clear();
+            agent.told = None;
+            self.timers.clear(&name, Timer::BackOff);
+            self.decide(Some(&name), Rule::Clear, "cleared by hand: its restarts are forgotten".to_owned(), vec![]);
+            if quarantined || waits {
+                self.want_start(&name, "cleared by hand");
+            }
+        }
+        self.start_waiting(now);
+    }
+
+    /// Sets the time of an enhancer's next digest.
+    pub(super) fn arm_digest(&mut self, now: Moment, name: &AgentName) {
+        let Some(agent) = self.agents.get(name) else { return };
+        let Some(every) = agent.policy.digest_ms else {
+            self.timers.clear(name, Timer::Digest);
+            return;
+        };
+        let passed = agent.memory.digest_at.map_or(0, |at| now.wall.saturating_sub(at));
+        self.timers.ensure(name, Timer::Digest, now.awake + every.saturating_sub(passed));
+    }
+
+    pub(super) fn digest(&mut self, now: Moment, name: &AgentName) {
+        self.with(name, |agent| agent.memory.digest_at = Some(now.wall));
+        self.decide(
+            Some(name),
+            Rule::Digest,
+            "its digest is due".to_owned(),
+            vec![Act::Digest { agent: name.clone() }],
+        );
+        self.arm_digest(now, name);
+    }
+}
