@@ -100,6 +100,9 @@ _fleet() {
             fleet,stop)
                 cmd="fleet__subcmd__stop"
                 ;;
+            fleet,supervise)
+                cmd="fleet__subcmd__supervise"
+                ;;
             fleet,validate)
                 cmd="fleet__subcmd__validate"
                 ;;
@@ -113,7 +116,7 @@ _fleet() {
 
     case "${cmd}" in
         fleet)
-            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply rollback history show status attach view screen send start stop restart doctor destroy add remove rename migrate render schema completions man help explain"
+            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply rollback history show status attach view screen send start stop restart supervise doctor destroy add remove rename migrate render schema completions man help explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -954,6 +957,32 @@ _fleet() {
             ;;
         fleet__subcmd__stop)
             opts="-f -h --fresh --all --json --file --fleet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fleet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fleet__subcmd__supervise)
+            opts="-f -h --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

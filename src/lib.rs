@@ -37,6 +37,8 @@ pub mod apply;
 pub mod canary;
 #[allow(clippy::disallowed_methods, reason = "shell: the command line")]
 pub mod cli;
+#[allow(clippy::disallowed_methods, reason = "shell: the supervisor's one loop and its sources")]
+pub mod driver;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the agent's pseudo-terminal")]
 pub mod shim;
 #[allow(clippy::disallowed_methods, reason = "shell: adapters to the machine")]

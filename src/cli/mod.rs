@@ -76,6 +76,7 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
             let all = args::Power { all: true, ..args.clone() };
             commands::power::run(ui, global, &all, crate::apply::power::Verb::Stop)
         }
+        Command::Supervise => commands::supervise::run(global),
         Command::Doctor(args) => commands::doctor::run(ui, global, args),
         Command::Destroy(args) => commands::destroy::run(ui, global, args),
         Command::Add(args) => commands::edit::add(ui, global, args),

@@ -14,7 +14,6 @@ use super::conversation::Conversation;
 use super::deliver::Deliveries;
 use super::log::Log;
 use super::mask::Mask;
-use super::notify::Notifier;
 use super::patterns::Patterns;
 use super::protocol::State;
 use super::pty::Pty;
@@ -25,6 +24,7 @@ use super::stop::Stop;
 use super::terminal::{Model, ScreenText};
 use crate::ids::Digest;
 use crate::manifest::{Manifest, PatternKind, Policy};
+use crate::system::notify::Notifier;
 
 /// Most bytes that wait for an agent which does not read. More is dropped.
 pub(super) const INPUT_MAX: usize = 1 << 20;

@@ -24,7 +24,6 @@ mod finish;
 mod lock;
 mod log;
 mod mask;
-mod notify;
 mod output;
 mod patterns;
 mod process;

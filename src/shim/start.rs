@@ -16,7 +16,6 @@ use super::deliver::Deliveries;
 use super::lock::Listener;
 use super::log::Log;
 use super::mask::Mask;
-use super::notify::Notifier;
 use super::output::READY_QUIET;
 use super::patterns::Patterns;
 use super::pty::Pty;
@@ -26,6 +25,7 @@ use super::terminal::{Model, Size};
 use super::{StartError, environment, lock, process, records, report, secrets};
 use crate::ids::Digest;
 use crate::manifest::{FORMAT, Manifest, RunRecord};
+use crate::system::notify::Notifier;
 
 /// Reads a manifest and refuses what this shim cannot run.
 pub(super) fn load(path: &Path) -> Result<(Manifest, Digest), StartError> {
@@ -87,7 +87,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
         .map_err(|error| StartError::config(format!("{} could not be started: {error}", program.display())))?;
     drop(environment);
 
-    let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref());
+    let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref(), super::report);
     let mask = Mask::new(&secrets.take_values());
     let now = Instant::now();
     let first = first_message(&manifest).filter(|_| !conversation.resumed);

@@ -3,6 +3,7 @@
 pub mod fs;
 pub mod git;
 pub mod lock;
+pub mod notify;
 pub mod proc;
 pub mod process;
 mod read;

@@ -85,6 +85,9 @@ pub enum Command {
     Stop(Power),
     /// Stop agents and start them again.
     Restart(Power),
+    /// Watch over an applied fleet until told to end: what its supervisor unit runs.
+    #[command(hide = true)]
+    Supervise,
     /// Check what fleet needs of this machine.
     Doctor(Json),
     /// Stop the agents and remove everything fleet made for them.

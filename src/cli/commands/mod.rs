@@ -23,6 +23,7 @@ pub mod screen;
 pub mod send;
 pub mod show;
 pub mod status;
+pub mod supervise;
 pub mod validate;
 pub mod view;
 

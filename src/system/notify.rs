@@ -7,8 +7,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
-use super::report;
-
 /// Longest wait for room in the manager's queue.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two tries.
@@ -16,14 +14,18 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Where to tell the manager, if there is one that listens.
 #[derive(Debug, Default)]
-pub(super) struct Notifier {
+pub struct Notifier {
     target: Option<(UnixDatagram, SocketAddr)>,
+    /// Told what went wrong, in words.
+    report: Option<fn(std::fmt::Arguments<'_>)>,
 }
 
 impl Notifier {
     /// From the value of `NOTIFY_SOCKET`. A manager that cannot be told is reported, never fatal.
-    pub(super) fn new(address: Option<&OsStr>) -> Self {
-        let Some(address) = address.filter(|address| !address.is_empty()) else { return Self::default() };
+    #[must_use]
+    pub fn new(address: Option<&OsStr>, report: fn(std::fmt::Arguments<'_>)) -> Self {
+        let none = Self { target: None, report: Some(report) };
+        let Some(address) = address.filter(|address| !address.is_empty()) else { return none };
         let made = match address.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name),
             None => SocketAddr::from_pathname(address),
@@ -34,18 +36,19 @@ impl Notifier {
             Ok((socket, address))
         });
         match socket {
-            Ok(target) => Self { target: Some(target) },
+            Ok(target) => Self { target: Some(target), ..none },
             Err(error) => {
                 report(format_args!("NOTIFY_SOCKET={}: {error}", address.display()));
-                Self::default()
+                none
             }
         }
     }
 
     /// Sends one message, e.g. `READY=1`.
-    pub(super) fn tell(&self, message: &str) {
+    pub fn tell(&self, message: &str) {
         if let Some((socket, address)) = &self.target
             && let Err(error) = send(socket, message.as_bytes(), address)
+            && let Some(report) = self.report
         {
             report(format_args!("the service manager could not be told {message:?}: {error}"));
         }

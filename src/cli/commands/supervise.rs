@@ -1,0 +1,11 @@
+//! `fleet supervise`.
+
+use crate::cli::args::Global;
+use crate::cli::error::{CliError, Exit};
+use crate::cli::target;
+use crate::driver;
+
+pub fn run(global: &Global) -> Result<Exit, CliError> {
+    driver::run(&target::find(global)?.state)?;
+    Ok(Exit::Ok)
+}
