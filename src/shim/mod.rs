@@ -29,6 +29,7 @@ mod patterns;
 mod process;
 pub mod protocol;
 mod pty;
+pub mod reader;
 mod records;
 mod secrets;
 mod serve;

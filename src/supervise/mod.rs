@@ -20,6 +20,7 @@ pub mod policy;
 mod queue;
 mod request;
 mod restart;
+pub mod screen;
 mod sight;
 mod stall;
 pub mod standing;

@@ -24,6 +24,8 @@ pub struct Stat {
     pub parent: u32,
     /// Since boot, in clock ticks.
     pub start_ticks: u64,
+    /// Processor time of its own and of its children that were waited for, in clock ticks.
+    pub cpu_ticks: u64,
 }
 
 impl Stat {
@@ -39,8 +41,15 @@ impl Stat {
         let mut fields = line.get(line.rfind(')')? + 1..)?.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
         let parent = fields.next()?.parse().ok()?;
-        let start_ticks = fields.nth(17)?.parse().ok()?;
-        Some(Self { state, parent, start_ticks })
+        // utime, stime, cutime, cstime are fields 14 to 17; starttime is the 22nd.
+        let mut times = fields.by_ref().skip(9).take(4).map(|time| time.parse::<u64>().ok());
+        let mut cpu_ticks = 0;
+        for _ in 0..4 {
+            cpu_ticks += times.next()??;
+        }
+        drop(times);
+        let start_ticks = fields.nth(4)?.parse().ok()?;
+        Some(Self { state, parent, start_ticks, cpu_ticks })
     }
 }
 
@@ -107,6 +116,20 @@ impl Table {
     /// Every process, with its pid; dead-but-not-reaped ones included.
     pub fn all(&self) -> impl Iterator<Item = (u32, Stat)> {
         self.children.values().flatten().copied()
+    }
+
+    /// Processor time of `pid` and everything below it, in clock ticks, with what those that ended have left to their parents.
+    #[must_use]
+    pub fn cpu_below(&self, pid: u32) -> u64 {
+        let mut ticks = stat(pid).map_or(0, |stat| stat.cpu_ticks);
+        let mut parents = vec![pid];
+        while let Some(parent) = parents.pop() {
+            for (child, stat) in self.children.get(&parent).into_iter().flatten() {
+                ticks += stat.cpu_ticks;
+                parents.push(*child);
+            }
+        }
+        ticks
     }
 
     /// Every process below `pid`, dead ones left out. Complete when `pid` is a child subreaper (prctl(2)) or its tree
@@ -259,7 +282,7 @@ mod tests {
     #[test]
     fn a_name_full_of_brackets_does_not_shift_the_fields() {
         let line = "7 (a) R 1 (b)) S 41 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2";
-        assert_eq!(Stat::parse(line), Some(Stat { state: 'S', parent: 41, start_ticks: 987_654 }));
+        assert_eq!(Stat::parse(line), Some(Stat { state: 'S', parent: 41, start_ticks: 987_654, cpu_ticks: 26 }));
         assert_eq!(Stat::parse("7 (a) S 41"), None);
         assert_eq!(Stat::parse(""), None);
     }
