@@ -1,0 +1,156 @@
+//! Which events are kept, and in which words.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use crate::ids::AgentName;
+use crate::supervise::event::{AgentEvent, EffectResult, Event, ReportKind, Request, Shows};
+
+/// Longest event that is kept whole, in bytes of JSON.
+const EVENT_CAP: usize = 256 << 10;
+
+/// Whether an event is history, not telemetry: what comes at every line of output, every beat, every tool call or every
+/// relist is heard by the machine and not kept. What it decides is.
+#[must_use]
+pub fn is_worth_keeping(event: &Event) -> bool {
+    match event {
+        Event::Relisted | Event::Effect { result: EffectResult::Probed { .. }, .. } => false,
+        Event::Agent { what, .. } => match what {
+            AgentEvent::Activity { .. } | AgentEvent::Viewers { .. } => false,
+            AgentEvent::Screen { reading } => {
+                matches!(reading.shows, Shows::Dialog { .. } | Shows::Limit { .. } | Shows::Fatal { .. })
+            }
+            AgentEvent::Report { report } => !matches!(report.kind, ReportKind::Beat | ReportKind::Tool),
+            _ => true,
+        },
+        _ => true,
+    }
+}
+
+/// Whether the event must be on the disk before it is acted on: what somebody was told is accepted, and what became of an
+/// effect. The rest can be seen again.
+pub(super) fn must_be_durable(event: &Event) -> bool {
+    match event {
+        Event::Request { .. } | Event::JournalLost { .. } => true,
+        Event::Effect { result, .. } => !matches!(result, EffectResult::Probed { .. }),
+        Event::Policy { .. } | Event::Agent { .. } | Event::Relisted => false,
+    }
+}
+
+/// An event as its row has it.
+pub(super) struct Kept {
+    pub(super) kind: &'static str,
+    pub(super) agent: Option<AgentName>,
+    pub(super) json: String,
+}
+
+impl Kept {
+    pub(super) fn of(event: &Event) -> serde_json::Result<Self> {
+        let kind = kind(event);
+        let json = match event {
+            // `apply` keeps the policy itself; a thousand agents' would be half a megabyte a start.
+            Event::Policy { policy } => {
+                serde_json::json!({"event": "policy", "fleet": policy.fleet, "agents": policy.agents.len()})
+                    .to_string()
+            }
+            _ => serde_json::to_string(event)?,
+        };
+        let json = match json.len() {
+            long if long > EVENT_CAP => serde_json::json!({"event": kind, "cut": long}).to_string(),
+            _ => json,
+        };
+        Ok(Self { kind, agent: agent(event).cloned(), json })
+    }
+}
+
+/// The word people see and filter by.
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::Policy { .. } => "policy",
+        Event::Relisted => "relisted",
+        Event::JournalLost { .. } => "journal-lost",
+        Event::Effect { .. } => "effect",
+        Event::Request { request } => match request {
+            Request::Send { .. } => "send",
+            Request::Recall { .. } => "recall",
+            Request::Clear { .. } => "clear",
+            Request::ClearJournalLost => "clear-journal-lost",
+            Request::Announce { .. } => "announce",
+        },
+        Event::Agent { what, .. } => match what {
+            AgentEvent::Running { .. } => "running",
+            AgentEvent::Ended { .. } => "ended",
+            AgentEvent::Absent { .. } => "absent",
+            AgentEvent::Wanted { .. } => "wanted",
+            AgentEvent::RestartPending { .. } => "restart-pending",
+            AgentEvent::Activity { .. } => "activity",
+            AgentEvent::Screen { .. } => "screen",
+            AgentEvent::Viewers { .. } => "viewers",
+            AgentEvent::Report { .. } => "report",
+            AgentEvent::Refused { .. } => "refused",
+            AgentEvent::Reachable { .. } => "reachable",
+            AgentEvent::OutOfMemory => "out-of-memory",
+        },
+    }
+}
+
+fn agent(event: &Event) -> Option<&AgentName> {
+    match event {
+        Event::Agent { agent, .. } | Event::Request { request: Request::Announce { agent, .. } } => Some(agent),
+        Event::Request { request: Request::Send { message } } => Some(&message.to),
+        Event::Request { request: Request::Clear { agents, .. } } if agents.len() == 1 => agents.first(),
+        _ => None,
+    }
+}
+
+/// What a relist says again and again. Of these the same as before is no news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Presence,
+    Wanted,
+    Pending,
+    Reachable,
+    Screen,
+    Refused,
+}
+
+fn level(event: &Event) -> Option<(&AgentName, Level)> {
+    let Event::Agent { agent, what } = event else { return None };
+    let level = match what {
+        AgentEvent::Running { .. } | AgentEvent::Ended { .. } | AgentEvent::Absent { .. } => Level::Presence,
+        AgentEvent::Wanted { .. } => Level::Wanted,
+        AgentEvent::RestartPending { .. } => Level::Pending,
+        AgentEvent::Reachable { .. } => Level::Reachable,
+        AgentEvent::Screen { .. } => Level::Screen,
+        AgentEvent::Refused { .. } => Level::Refused,
+        _ => return None,
+    };
+    Some((agent, level))
+}
+
+/// The last that was kept of each agent, by level, as digests.
+#[derive(Debug, Default)]
+pub(super) struct Repeats(BTreeMap<(AgentName, Level), u64>);
+
+/// What becomes the last that was kept when a transaction has succeeded.
+pub(super) type Staged = BTreeMap<(AgentName, Level), u64>;
+
+impl Repeats {
+    /// Whether the event says something new, after what is `staged` already.
+    pub(super) fn is_news(&self, staged: &mut Staged, event: &Event, json: &str) -> bool {
+        let Some((agent, level)) = level(event) else { return true };
+        let mut hasher = DefaultHasher::new();
+        json.hash(&mut hasher);
+        let (digest, key) = (hasher.finish(), (agent.clone(), level));
+        let known = staged.get(&key).or_else(|| self.0.get(&key));
+        if known == Some(&digest) {
+            return false;
+        }
+        staged.insert(key, digest);
+        true
+    }
+
+    pub(super) fn commit(&mut self, staged: Staged) {
+        self.0.extend(staged);
+    }
+}

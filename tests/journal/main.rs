@@ -1,0 +1,8 @@
+//! The supervisor's journal and its inbox, against real files, full disks and sudden deaths.
+
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "tests reach outside")]
+
+mod append;
+mod damage;
+mod open;
+mod support;
