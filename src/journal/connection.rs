@@ -86,9 +86,9 @@ pub(super) fn readable(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Opens a journal on a file system where nothing can be written, its log included: with the log's index in memory, and
-/// without locks, which nobody could take there.
-pub(super) fn readable_without_writing(path: &Path) -> rusqlite::Result<Connection> {
+/// Opens a journal on a file system where nothing can be written, with its log when that is there: the log's index is in
+/// memory, and locks, which nobody could take there, are left out.
+pub(super) fn readable_without_writing(path: &Path, log: bool) -> rusqlite::Result<Connection> {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
@@ -96,7 +96,7 @@ pub(super) fn readable_without_writing(path: &Path) -> rusqlite::Result<Connecti
             _ => uri.push_str(&format!("%{byte:02X}")),
         }
     }
-    uri.push_str("?mode=ro&vfs=unix-none");
+    uri.push_str(if log { "?mode=ro&vfs=unix-none" } else { "?mode=ro&immutable=1" });
     let connection = open(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
     connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
     connection.pragma_update(None, "query_only", true)?;

@@ -38,13 +38,13 @@ impl Reader {
             Some(_) => Err(damaged("it is gone, and this fleet had one")),
             None => Ok(None),
         };
-        let [there, _] = connection::look(&path)?;
+        let [there, log] = connection::look(&path)?;
         if !there {
             return absent();
         }
         open::refuse_future_header(&path)?;
         let fail = |error: rusqlite::Error| JournalError::sqlite("read", &path, &error);
-        let (connection, kind) = connect(&path).map_err(fail)?;
+        let (connection, kind) = connect(&path, log).map_err(fail)?;
         match kind {
             Kind::Empty => return absent(),
             Kind::Foreign => return Err(damaged("it is no journal of fleet's")),
@@ -155,13 +155,13 @@ impl Reader {
 }
 
 /// A connection that has read the file's first page.
-fn connect(path: &Path) -> rusqlite::Result<(Connection, Kind)> {
+fn connect(path: &Path, log: bool) -> rusqlite::Result<(Connection, Kind)> {
     let read = |connection: Connection| schema::kind(&connection).map(|kind| (connection, kind));
     let normal = connection::readable(path).and_then(read);
     match &normal {
         // SQLite wants to put a file beside the journal and cannot.
         Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {
-            connection::readable_without_writing(path).and_then(read).or(normal)
+            connection::readable_without_writing(path, log).and_then(read).or(normal)
         }
         _ => normal,
     }

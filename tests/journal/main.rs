@@ -4,5 +4,9 @@
 
 mod append;
 mod damage;
+mod disk;
+mod inbox;
+mod kills;
 mod open;
+mod speed;
 mod support;
