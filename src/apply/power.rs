@@ -108,6 +108,19 @@ fn want(state: &State, chosen: &Chosen, ledger: &mut Ledger, name: &AgentName, v
     Ok(())
 }
 
+/// Does `verb` to agents side by side, without a change of what the ledger wants. For the supervisor, which holds no lock of
+/// the fleet's: each agent's own lock decides between it and a command. One outcome per agent, in their order.
+pub fn act(state: &State, chosen: &Chosen, agents: &[AgentName], verb: Verb) -> Vec<Result<(), String>> {
+    let mut report = Report::default();
+    carry_out(state, chosen, agents, verb, &mut report);
+    let outcome = |name: &AgentName| match report.agents.get(name) {
+        Some(Outcome::Done(_)) => Ok(()),
+        Some(Outcome::Failed { what, .. }) => Err(what.clone()),
+        _ => Err("nothing was done".to_owned()),
+    };
+    agents.iter().map(outcome).collect()
+}
+
 fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, report: &mut Report) {
     let mut locks = Vec::new();
     let mut names: Vec<&AgentName> = Vec::new();

@@ -16,7 +16,7 @@ pub fn is_worth_keeping(event: &Event) -> bool {
     match event {
         Event::Relisted | Event::Effect { result: EffectResult::Probed { .. }, .. } => false,
         Event::Agent { what, .. } => match what {
-            AgentEvent::Activity { .. } | AgentEvent::Viewers { .. } => false,
+            AgentEvent::Ready | AgentEvent::Activity { .. } | AgentEvent::Viewers { .. } => false,
             AgentEvent::Screen { reading } => {
                 matches!(reading.shows, Shows::Dialog { .. } | Shows::Limit { .. } | Shows::Fatal { .. })
             }
@@ -83,6 +83,7 @@ fn kind(event: &Event) -> &'static str {
             AgentEvent::Absent { .. } => "absent",
             AgentEvent::Wanted { .. } => "wanted",
             AgentEvent::RestartPending { .. } => "restart-pending",
+            AgentEvent::Ready => "ready",
             AgentEvent::Activity { .. } => "activity",
             AgentEvent::Screen { .. } => "screen",
             AgentEvent::Viewers { .. } => "viewers",

@@ -7,6 +7,7 @@
 
 mod aside;
 mod connection;
+pub mod digest;
 mod error;
 pub mod inbox;
 mod keep;

@@ -193,12 +193,41 @@ pub struct ProtocolError {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
-    Activity { bytes: u64 },
-    Settled { hash: String, lines: Vec<String> },
-    Title { title: String },
+    Activity {
+        bytes: u64,
+    },
+    Settled {
+        hash: String,
+        lines: Vec<String>,
+        /// The window's title. `None`: from a shim that did not say it here.
+        #[serde(default)]
+        title: Option<String>,
+        /// The agent has been seen ready, or its runtime cannot show that.
+        #[serde(default)]
+        ready: bool,
+    },
+    /// How things stand when a subscription begins. Shims of earlier versions do not say it.
+    Now {
+        lines: Vec<String>,
+        title: String,
+        ready: bool,
+        bytes: u64,
+        quiet_ms: u64,
+        viewers: u32,
+        typing: bool,
+    },
+    Title {
+        title: String,
+    },
     Bell,
-    Viewer { viewers: u32, typing: bool },
-    Exit { code: Option<i32>, signal: Option<i32> },
+    Viewer {
+        viewers: u32,
+        typing: bool,
+    },
+    Exit {
+        code: Option<i32>,
+        signal: Option<i32>,
+    },
 }
 
 /// How the agent ended.

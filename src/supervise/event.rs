@@ -47,6 +47,8 @@ pub enum AgentEvent {
     Wanted { wanted: Wanted },
     /// `apply` left a restart for the moment when it is idle.
     RestartPending { pending: bool },
+    /// It has been seen ready for input.
+    Ready,
     /// Output came.
     Activity { bytes: u64 },
     /// Its screen, when it settled or when it was looked at.

@@ -29,6 +29,13 @@ pub struct Message {
 }
 
 impl Message {
+    /// A message that was just sent.
+    #[must_use]
+    pub fn new(id: MessageId, to: AgentName, from: Caller, text: String, now: Moment, ttl_ms: Millis) -> Self {
+        let (created, state) = (now.wall, MessageState::Queued);
+        Self { id, to, from, text, created, ttl_ms, state, why: String::new(), changed: created }
+    }
+
     /// A message of the supervisor's own. `number` tells two of the same moment apart.
     #[must_use]
     pub fn of_fleet(to: &AgentName, text: &str, now: Moment, number: u64) -> Self {

@@ -93,6 +93,8 @@ pub struct View<'a> {
     pub viewers: u32,
     pub last_line: Option<&'a str>,
     pub restart_pending: bool,
+    /// Of one that does not run: nobody expects it to.
+    pub is_at_rest_by_wish: bool,
 }
 
 impl Machine {
@@ -198,6 +200,7 @@ impl Machine {
             AgentEvent::Absent { lost } => self.absent(now, name, lost.is_some()),
             AgentEvent::Wanted { wanted } => self.wants(now, name, wanted),
             AgentEvent::RestartPending { pending } => self.with(name, |agent| agent.restart_pending = pending),
+            AgentEvent::Ready => self.with(name, |agent| agent.ready = agent.run().is_some()),
             AgentEvent::Activity { bytes } => self.activity(now, name, bytes),
             AgentEvent::Screen { reading } => self.read(now, name, reading),
             AgentEvent::Viewers { viewers, typing } => self.viewers(now, name, viewers, typing),
@@ -290,5 +293,6 @@ fn view(agent: &Agent) -> View<'_> {
         viewers: agent.viewers,
         last_line: agent.screen.as_ref().map(|reading| reading.last_line.as_str()),
         restart_pending: agent.restart_pending,
+        is_at_rest_by_wish: sight::is_at_rest_by_wish(agent),
     }
 }

@@ -146,12 +146,13 @@ mod tests {
         }
     }
 
+    const HOUR: i64 = 3_600_000;
+
     #[test]
     fn the_end_of_a_limit_is_read_where_it_is_named() {
         // 2026-01-02 10:00 UTC.
         let now = Moment { awake: 0, boot: 0, wall: 1_767_348_000_000 };
         let after = |text: &str, zone: i64| limit_ends(text, now, zone).map(|at| at - now.wall);
-        const HOUR: i64 = 3_600_000;
         for (text, zone, wanted) in [
             ("limit reached, resets in 2m", 0, Some(120_000)),
             ("429 Too many · retrying in 8s · attempt 5/10", 0, Some(8_000)),

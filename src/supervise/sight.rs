@@ -45,6 +45,15 @@ fn at_rest(agent: &Agent, end: Option<&End>) -> (State, String) {
     (State::Stopped, reason)
 }
 
+/// Whether an agent that does not run need not.
+pub(super) fn is_at_rest_by_wish(agent: &Agent) -> bool {
+    let Phase::Gone(end) = &agent.phase else { return false };
+    let asleep = !matches!(agent.policy.lifecycle, Lifecycle::Always);
+    let ended = end.as_ref().is_some_and(|end| end.stop_requested || end.code == Some(0));
+    agent.memory.quarantine.is_none()
+        && (agent.wanted == Wanted::Held || asleep || ended || end.is_none() && !agent.policy.autostart)
+}
+
 fn running(agent: &Agent, now: Moment) -> (State, String) {
     if let Some(why) = &agent.unreachable {
         return (State::Unknown, format!("it runs, but its shim does not answer: {why}"));

@@ -18,7 +18,10 @@ fn events_come_in_order_and_end_with_the_agent() {
             client.json(from_shim::EVENT, &Event::Activity { bytes: 12 });
             client.json(from_shim::EVENT, &json!({"event": "of a later version", "x": 1}));
             client.frame(b'Z', b"of a later version too");
-            client.json(from_shim::EVENT, &Event::Settled { hash: "h".to_owned(), lines: vec!["a".repeat(100_000)] });
+            client.json(
+                from_shim::EVENT,
+                &Event::Settled { hash: "h".to_owned(), lines: vec!["a".repeat(100_000)], title: None, ready: false },
+            );
             // In one write: the client may be gone before another.
             let mut end = Frame::encode(from_shim::EXIT, br#"{"code":null,"signal":9}"#);
             end.extend(Frame::encode(from_shim::EVENT, br#"{"event":"bell"}"#));

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Server;
 use super::connection::{Connection, Phase};
+use crate::manifest::PatternKind;
 use crate::shim::agent::Shim;
 use crate::shim::classify::QUIET;
 use crate::shim::protocol::{Event, to_shim};
@@ -100,9 +101,24 @@ impl Shim {
             title: false,
             bell: false,
         });
+        let text = self.shown_text();
+        connection.event(&Event::Now {
+            lines: text.lines,
+            title: text.title,
+            ready: self.is_ready(),
+            bytes: self.bytes,
+            quiet_ms: u64::try_from(now.saturating_duration_since(self.last_output).as_millis()).unwrap_or(u64::MAX),
+            viewers: self.server.viewers,
+            typing: self.server.typing,
+        });
         if quiet {
             connection.event(&self.settled());
         }
+    }
+
+    /// Whether it has been seen ready, or cannot be.
+    fn is_ready(&self) -> bool {
+        self.ready.seen || !self.patterns.has(PatternKind::Ready)
     }
 
     /// A subscriber may only leave.
@@ -114,7 +130,8 @@ impl Shim {
     }
 
     fn settled(&self) -> Event {
-        Event::Settled { hash: self.text_hash(), lines: self.shown_text().lines }
+        let text = self.shown_text();
+        Event::Settled { hash: self.text_hash(), lines: text.lines, title: Some(text.title), ready: self.is_ready() }
     }
 
     /// Tells subscribers what they are owed by now.

@@ -1,0 +1,131 @@
+//! Effects, carried out beside the loop; their results come back as events.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Input, clock, probe, snapshot};
+use crate::apply::managers;
+use crate::apply::power::{self, Verb};
+use crate::apply::state::State;
+use crate::ids::AgentName;
+use crate::shim::client;
+use crate::shim::protocol::{Outcome, SendRequest};
+use crate::shim::reader::Reader;
+use crate::supervise::decision::{Act, EffectId};
+use crate::supervise::event::{Delivered, EffectResult};
+use crate::supervise::message::Message;
+use crate::units::ManagerKind;
+
+/// A start or a stop that waits for its worker.
+struct Job {
+    id: EffectId,
+    agent: AgentName,
+}
+
+/// Carries effects out.
+#[derive(Debug)]
+pub(super) struct Effects {
+    state: State,
+    inputs: UnboundedSender<Input>,
+    starts: Sender<Job>,
+    stops: Sender<Job>,
+}
+
+impl Effects {
+    /// Workers for the fleet of `state`: one starts, one stops, so that a slow stop holds no start up.
+    pub(super) fn new(state: &State, manager: ManagerKind, inputs: &UnboundedSender<Input>) -> Self {
+        let worker = |verb: Verb| {
+            let (sender, jobs) = channel();
+            let (state, inputs) = (state.clone(), inputs.clone());
+            std::thread::spawn(move || work(&state, manager, verb, &jobs, &inputs));
+            sender
+        };
+        let (starts, stops) = (worker(Verb::Start), worker(Verb::Stop));
+        Self { state: state.clone(), inputs: inputs.clone(), starts, stops }
+    }
+
+    /// Lets one effect leave. `reader` is that of the agent it acts on.
+    pub(super) fn leave(&self, id: EffectId, act: Act, reader: std::sync::Arc<Reader>, descent: Option<u32>) {
+        match act {
+            Act::Start { agent, .. } => self.queue(&self.starts, id, agent),
+            Act::Stop { agent } => self.queue(&self.stops, id, agent),
+            Act::Deliver { agent, message } => {
+                let socket = self.state.paths.socket(&agent);
+                self.beside(id, move || deliver(&socket, &message));
+            }
+            Act::Probe { agent } => {
+                let socket = self.state.paths.socket(&agent);
+                self.beside(id, move || probe::probe(&socket, descent, &reader, clock::now()));
+            }
+            Act::Snapshot { agent, why } => {
+                let state = self.state.clone();
+                self.beside(id, move || snapshot::take(&state, &agent, &why, clock::now()));
+            }
+            Act::Fallback { .. } => {
+                let why = "this fleet cannot start an agent with another model of its chain yet".to_owned();
+                self.answer(id, EffectResult::Failed { why });
+            }
+            // The journal has it, which is where people find it.
+            Act::Notify { .. } | Act::Digest { .. } => self.answer(id, EffectResult::Done),
+        }
+    }
+
+    fn queue(&self, jobs: &Sender<Job>, id: EffectId, agent: AgentName) {
+        if jobs.send(Job { id, agent }).is_err() {
+            self.answer(id, EffectResult::Failed { why: "the worker has ended".to_owned() });
+        }
+    }
+
+    fn beside(&self, id: EffectId, act: impl FnOnce() -> EffectResult + Send + 'static) {
+        let inputs = self.inputs.clone();
+        tokio::task::spawn_blocking(move || inputs.send(Input::Effect { id, result: act() }));
+    }
+
+    fn answer(&self, id: EffectId, result: EffectResult) {
+        let _ = self.inputs.send(Input::Effect { id, result });
+    }
+}
+
+/// Starts or stops whoever waits, all that wait at once.
+fn work(state: &State, manager: ManagerKind, verb: Verb, jobs: &Receiver<Job>, inputs: &UnboundedSender<Input>) {
+    while let Ok(first) = jobs.recv() {
+        let batch: Vec<Job> = std::iter::once(first).chain(jobs.try_iter()).collect();
+        let names: Vec<AgentName> = batch.iter().map(|job| job.agent.clone()).collect();
+        // Opened for each batch: a manager that was restarted meanwhile leaves a connection that is dead.
+        let results = match managers::open(manager, state) {
+            Ok(chosen) => power::act(state, &chosen, &names, verb),
+            Err(error) => names.iter().map(|_| Err(error.to_string())).collect(),
+        };
+        for (job, result) in batch.into_iter().zip(results) {
+            let result = result.map_or_else(|why| EffectResult::Failed { why }, |()| EffectResult::Done);
+            let _ = inputs.send(Input::Effect { id: job.id, result });
+        }
+    }
+}
+
+/// Gives a message to the shim.
+fn deliver(socket: &Path, message: &Message) -> EffectResult {
+    let from = Some(message.from.to_string());
+    let request = SendRequest { text: message.text.clone(), from };
+    match client::send(socket, &request, client::SEND_TIMEOUT) {
+        Ok(answer) => EffectResult::Delivered {
+            outcome: match answer.outcome {
+                Outcome::Confirmed => Delivered::Confirmed,
+                Outcome::Submitted => Delivered::Submitted,
+                Outcome::Queued => Delivered::Queued,
+                Outcome::Refused => Delivered::Refused,
+                Outcome::Unknown => Delivered::Unknown,
+            },
+            why: answer.why,
+        },
+        Err(error) if error.is_not_running() => EffectResult::Failed { why: error.to_string() },
+        // Whether it was typed is not known.
+        Err(error) => EffectResult::Delivered { outcome: Delivered::Unknown, why: Some(error.to_string()) },
+    }
+}
+
+/// Longest wait for a shim that is only asked.
+pub(super) const ASK: Duration = Duration::from_secs(2);

@@ -1,0 +1,354 @@
+//! A supervisor at work: what it holds, and what it makes of what comes in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+use super::effects::Effects;
+use super::reading::{self, Readers};
+use super::shims::{Heard, Subscription};
+use super::watch::{Changed, Watches};
+use super::words::Answer;
+use super::{Input, clock, look, report, start};
+use crate::apply::state::State;
+use crate::ids::AgentName;
+use crate::journal::Journal;
+use crate::plan::Ledger;
+use crate::shim::protocol;
+use crate::shim::reader::Reader;
+use crate::supervise::Machine;
+use crate::supervise::clock::Millis;
+use crate::supervise::decision::{Decision, EffectId};
+use crate::supervise::event::{AgentEvent, Event};
+use crate::supervise::message::MessageId;
+use crate::supervise::policy::FleetPolicy;
+use crate::system::proc;
+
+/// How long an end is waited for after its subscription broke.
+const ENDING: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// What is shown of a run beside what the machine knows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RunInfo {
+    pub(super) model: Option<String>,
+    pub(super) manifest: Option<String>,
+}
+
+/// Somebody who waits for the end of a message.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) id: MessageId,
+    /// On the clock that stands still in suspend.
+    pub(super) until: Millis,
+    pub(super) answer: oneshot::Sender<Answer>,
+}
+
+/// What could not be written yet.
+#[derive(Debug, Default)]
+pub(super) struct Unwritten {
+    pub(super) events: Vec<Event>,
+    pub(super) decisions: Vec<Decision>,
+    pub(super) why: String,
+    /// When to try again, on the clock that stands still in suspend.
+    pub(super) again: Millis,
+}
+
+/// A supervisor at work.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) state: State,
+    pub(super) machine: Machine,
+    pub(super) journal: Journal,
+    pub(super) effects: Effects,
+    pub(super) policy: FleetPolicy,
+    pub(super) ledger: Ledger,
+    pub(super) readers: Readers,
+    pub(super) watches: Option<Watches>,
+    pub(super) subscriptions: BTreeMap<AgentName, Subscription>,
+    pub(super) runs: BTreeMap<AgentName, RunInfo>,
+    /// The start and end of the last run that the machine was told the end of.
+    pub(super) looked: BTreeMap<AgentName, (Millis, Millis)>,
+    pub(super) titles: BTreeMap<AgentName, String>,
+    pub(super) waiting: Vec<Waiter>,
+    /// Agents with a restart left for an idle moment.
+    pub(super) marked: BTreeSet<AgentName>,
+    /// Since when this supervisor runs, in milliseconds since the epoch.
+    pub(super) since: Millis,
+    pub(super) unwritten: Option<Unwritten>,
+    /// Of this turn, for the journal.
+    pub(super) events: Vec<Event>,
+    /// Starts and stops that are under way, by effect.
+    pub(super) acting: BTreeMap<EffectId, AgentName>,
+    pub(super) inputs: UnboundedSender<Input>,
+}
+
+impl Live {
+    /// When something is due, on the clock that stands still in suspend.
+    pub(super) fn next_deadline(&self) -> Option<Millis> {
+        let waiting = self.waiting.iter().map(|waiter| waiter.until);
+        let again = self.unwritten.as_ref().map(|unwritten| unwritten.again);
+        self.machine.next_deadline().into_iter().chain(waiting).chain(again).min()
+    }
+
+    fn names(&self) -> Vec<AgentName> {
+        self.policy.agents.iter().map(|agent| agent.name.clone()).collect()
+    }
+
+    /// The agent's patterns.
+    pub(super) fn reader(&mut self, agent: &AgentName) -> Arc<Reader> {
+        if !self.readers.has(agent)
+            && let Some(manifest) = self.state.manifest(agent)
+        {
+            self.readers.learn(agent, &manifest.policy.patterns);
+        }
+        self.readers.of(agent)
+    }
+
+    /// A new roster's word on supervision.
+    pub(super) fn take_policy(&mut self, policy: FleetPolicy) {
+        let known: BTreeSet<AgentName> = policy.agents.iter().map(|agent| agent.name.clone()).collect();
+        for gone in self.names().into_iter().filter(|name| !known.contains(name)) {
+            self.subscriptions.remove(&gone);
+            self.runs.remove(&gone);
+            self.looked.remove(&gone);
+            self.titles.remove(&gone);
+        }
+        for agent in &known {
+            // Patterns may have changed with it.
+            self.readers.forget(agent);
+        }
+        self.policy = policy.clone();
+        let mut events = vec![Event::Policy { policy: Box::new(policy) }];
+        events.extend(self.wishes());
+        self.take_in(events);
+    }
+
+    /// What the ledger wants of each.
+    fn wishes(&self) -> Vec<Event> {
+        let wish = |agent: AgentName| {
+            let what = AgentEvent::Wanted { wanted: look::wanted(&self.ledger, &agent) };
+            Event::Agent { agent, what }
+        };
+        self.names().into_iter().map(wish).collect()
+    }
+
+    /// Looks at everything, as if nothing had been heard.
+    pub(super) fn relist(&mut self) {
+        self.reread_ledger();
+        for agent in self.names() {
+            self.look(&agent);
+        }
+        self.notes();
+        self.take_in(vec![Event::Relisted]);
+        self.inbox();
+    }
+
+    pub(super) fn reread_ledger(&mut self) {
+        match self.state.ledger() {
+            Ok(Some(ledger)) => {
+                self.ledger = ledger;
+                let wishes = self.wishes();
+                self.take_in(wishes);
+            }
+            // It is being destroyed: whoever does it ends this process.
+            Ok(None) => {}
+            Err(error) => report(format_args!("{error}")),
+        }
+    }
+
+    fn reread_policy(&mut self) {
+        match start::policy(&self.state) {
+            Ok(policy) => {
+                self.reread_ledger();
+                self.take_policy(policy);
+                for agent in self.names() {
+                    self.look(&agent);
+                }
+                self.notes();
+                self.take_in(vec![Event::Relisted]);
+            }
+            Err(error) => report(format_args!("{error}; it goes on with what it knows")),
+        }
+    }
+
+    /// Which restarts `apply` has left.
+    fn notes(&mut self) {
+        let mut events = Vec::new();
+        for agent in self.names() {
+            let pending = look::restart_pending(&self.state, &agent);
+            let changed = if pending { self.marked.insert(agent.clone()) } else { self.marked.remove(&agent) };
+            if changed {
+                events.push(Event::Agent { agent, what: AgentEvent::RestartPending { pending } });
+            }
+        }
+        self.take_in(events);
+    }
+
+    /// Looks at one agent's records, and subscribes to a run that is new.
+    pub(super) fn look(&mut self, agent: &AgentName) {
+        let reader = self.reader(agent);
+        let what = look::look(&self.state, agent, &reader, clock::now());
+        match &what {
+            AgentEvent::Running { run } => {
+                let key = (run.pid, run.start_ticks);
+                if self.subscriptions.get(agent).is_none_or(|known| known.run != key) {
+                    self.readers.forget(agent);
+                    self.titles.remove(agent);
+                    let record = self.state.run(agent);
+                    let info = record.map(|record| RunInfo {
+                        model: record.launch.model.clone(),
+                        manifest: Some(record.manifest.as_str().to_owned()),
+                    });
+                    self.runs.insert(agent.clone(), info.unwrap_or_default());
+                    let socket = self.state.paths.socket(agent);
+                    let subscription = Subscription::open(agent.clone(), key, socket, self.inputs.clone());
+                    self.subscriptions.insert(agent.clone(), subscription);
+                }
+            }
+            AgentEvent::Ended { end } => {
+                self.subscriptions.remove(agent);
+                // The record stays; its run ended once.
+                let key = (end.started, end.ended);
+                if self.looked.insert(agent.clone(), key) == Some(key) {
+                    return;
+                }
+            }
+            _ => drop(self.subscriptions.remove(agent)),
+        }
+        self.take_in(vec![Event::Agent { agent: agent.clone(), what }]);
+    }
+
+    /// Something came in.
+    pub(super) fn take_input(&mut self, input: Input) {
+        match input {
+            Input::Shim { agent, run, heard } => {
+                // What was still on its way from a run before.
+                if self.subscriptions.get(&agent).is_some_and(|known| known.run == run) {
+                    self.heard(&agent, heard);
+                }
+            }
+            Input::Files(what) => self.changed(what),
+            Input::Effect { id, result } => {
+                let agent = self.acting(id);
+                self.take_in(vec![Event::Effect { id, result }]);
+                // What it did shows in the records, before any watch tells of it.
+                if let Some(agent) = agent {
+                    self.look(&agent);
+                }
+            }
+            Input::Asked(asked) => self.asked(asked),
+            Input::Gone(agent) => self.look(&agent),
+        }
+    }
+
+    fn heard(&mut self, agent: &AgentName, heard: Heard) {
+        let what = match heard {
+            Heard::Connected => AgentEvent::Reachable { reachable: true, why: String::new() },
+            Heard::Unreachable(why) => AgentEvent::Reachable { reachable: false, why },
+            Heard::Lost => return self.lost(agent),
+            Heard::Event(event) => match event {
+                protocol::Event::Activity { bytes } => AgentEvent::Activity { bytes },
+                protocol::Event::Settled { lines, title, ready, .. } => {
+                    self.titles.extend(title.map(|title| (agent.clone(), title)));
+                    self.ready(agent, ready);
+                    self.screen(agent, &lines, true)
+                }
+                protocol::Event::Now { title, lines, ready, bytes, viewers, typing, .. } => {
+                    self.titles.insert(agent.clone(), title);
+                    self.ready(agent, ready);
+                    let screen = self.screen(agent, &lines, false);
+                    let all = [AgentEvent::Activity { bytes }, screen, AgentEvent::Viewers { viewers, typing }];
+                    let event = |what| Event::Agent { agent: agent.clone(), what };
+                    let events = all.into_iter().map(event).collect();
+                    self.take_in(events);
+                    return;
+                }
+                protocol::Event::Title { title } => {
+                    self.titles.insert(agent.clone(), title);
+                    return;
+                }
+                protocol::Event::Viewer { viewers, typing } => AgentEvent::Viewers { viewers, typing },
+                protocol::Event::Bell => return,
+                // Its records are written by now.
+                protocol::Event::Exit { .. } => return self.look(agent),
+            },
+        };
+        self.take_in(vec![Event::Agent { agent: agent.clone(), what }]);
+    }
+
+    fn ready(&mut self, agent: &AgentName, ready: bool) {
+        if ready {
+            self.take_in(vec![Event::Agent { agent: agent.clone(), what: AgentEvent::Ready }]);
+        }
+    }
+
+    fn screen(&mut self, agent: &AgentName, lines: &[String], settled: bool) -> AgentEvent {
+        let reader = self.reader(agent);
+        let title = self.titles.get(agent).map_or("", String::as_str);
+        AgentEvent::Screen { reading: reading::read(&reader, title, lines, settled, clock::now()) }
+    }
+
+    /// A subscription broke: its run ended, or is about to.
+    fn lost(&mut self, agent: &AgentName) {
+        let Some(subscription) = self.subscriptions.remove(agent) else { return };
+        let (pid, start_ticks) = subscription.run;
+        self.look(agent);
+        // It goes on for a moment, or its shim has dropped a reader that was too slow: the next look tells.
+        let process = crate::manifest::ProcessId { pid, start_ticks, boot_id: proc::boot_id().to_owned() };
+        if self.subscriptions.contains_key(agent)
+            && let Ok(Some(handle)) = proc::Handle::open(&process)
+        {
+            let (inputs, agent) = (self.inputs.clone(), agent.clone());
+            tokio::task::spawn_blocking(move || {
+                // Most end within milliseconds; whoever goes on is subscribed to again by now.
+                let _ = handle.wait_until(std::time::Instant::now() + ENDING);
+                inputs.send(Input::Gone(agent))
+            });
+        }
+    }
+
+    fn changed(&mut self, what: Changed) {
+        if let Some(watches) = &self.watches {
+            watches.lower(what);
+        }
+        match what {
+            Changed::Ledger => self.reread_ledger(),
+            Changed::Policy => self.reread_policy(),
+            Changed::Sockets => {
+                let unheard = |name: &AgentName| !self.subscriptions.contains_key(name);
+                let new: Vec<AgentName> = self.names().into_iter().filter(unheard).collect();
+                for agent in new {
+                    if self.state.paths.socket(&agent).exists() {
+                        self.look(&agent);
+                    }
+                }
+            }
+            Changed::Pending => self.notes(),
+            Changed::Inbox => self.inbox(),
+            Changed::All => {
+                // A folder that was replaced is another folder.
+                self.watch_anew();
+                self.relist();
+            }
+        }
+    }
+
+    fn watch_anew(&mut self) {
+        self.watches = None;
+        for folder in [
+            self.state.paths.runtime.clone(),
+            self.state.paths.state.join("pending"),
+            self.state.paths.state.join("inbox"),
+        ] {
+            if let Err(error) = crate::system::fs::ensure_private_dir(&folder) {
+                report(format_args!("{error}"));
+            }
+        }
+        match Watches::open(&self.state, self.inputs.clone()) {
+            Ok(watches) => self.watches = Some(watches),
+            Err(error) => report(format_args!("no file is watched: {error}; what changes is found by the relist")),
+        }
+    }
+}

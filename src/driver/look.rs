@@ -1,0 +1,91 @@
+//! What the records say of each agent: at the start, when something was heard, and now and then in case nothing was.
+
+use std::time::Duration;
+
+use super::{clock, reading};
+use crate::apply::state::{NoteKind, State};
+use crate::ids::AgentName;
+use crate::manifest::{ExitRecord, RunRecord, StopStep};
+use crate::plan::{Desired, Ledger};
+use crate::shim::reader::Reader;
+use crate::supervise::clock::Moment;
+use crate::supervise::event::{AgentEvent, End, Run, Wanted};
+use crate::system::{fs, proc};
+
+/// Largest last screen that is read, in bytes.
+const SCREEN_CAP: u64 = 1 << 20;
+/// Lines of it that travel on.
+const SCREEN_LINES: usize = 12;
+/// Between two relists. They heal what was lost; nothing waits for them.
+pub(super) const PACE: Duration = Duration::from_mins(5);
+
+/// What is known of an agent from its folder.
+pub(super) fn look(state: &State, agent: &AgentName, reader: &Reader, now: Moment) -> AgentEvent {
+    let run = state.run(agent);
+    match run {
+        Some(run) if proc::is_alive(&run.shim) => AgentEvent::Running { run: run_of(&run, state, agent) },
+        // It died without a word, since this boot.
+        Some(run) if run.shim.boot_id == proc::boot_id() && !has_ended(state, agent, &run) => {
+            AgentEvent::Absent { lost: Some(run_of(&run, state, agent)) }
+        }
+        _ => match state.exit(agent).filter(|exit| is_of_this_boot(exit, now)) {
+            Some(exit) => AgentEvent::Ended { end: end(state, agent, &exit, reader, now) },
+            None => AgentEvent::Absent { lost: None },
+        },
+    }
+}
+
+/// Whether the exit record is of this very run.
+fn has_ended(state: &State, agent: &AgentName, run: &RunRecord) -> bool {
+    state.exit(agent).is_some_and(|exit| exit.pid == run.child.pid && exit.started == run.started)
+}
+
+fn is_of_this_boot(exit: &ExitRecord, now: Moment) -> bool {
+    clock::parse(&exit.ended) + 1_000 >= now.wall.saturating_sub(now.boot)
+}
+
+fn run_of(run: &RunRecord, state: &State, agent: &AgentName) -> Run {
+    Run {
+        pid: run.shim.pid,
+        start_ticks: run.shim.start_ticks,
+        started: clock::parse(&run.started),
+        resumed: state.conversation(agent).is_some_and(|conversation| conversation.resumed),
+    }
+}
+
+fn end(state: &State, agent: &AgentName, exit: &ExitRecord, reader: &Reader, now: Moment) -> End {
+    let path = state.paths.agent(agent).join("last-screen");
+    let bytes = fs::read_optional(&path, SCREEN_CAP).ok().flatten().unwrap_or_default();
+    let lines: Vec<String> = String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect();
+    let reading = reading::read(reader, "", &lines, true, now);
+    let shown: Vec<&String> = lines.iter().rev().filter(|line| !line.trim().is_empty()).take(SCREEN_LINES).collect();
+    End {
+        code: exit.code,
+        signal: exit.signal,
+        stop_requested: exit.stop_requested,
+        step: match exit.step {
+            StopStep::Itself => "itself",
+            StopStep::Quit => "quit",
+            StopStep::Term => "term",
+            StopStep::Kill => "kill",
+        }
+        .to_owned(),
+        started: clock::parse(&exit.started),
+        ended: clock::parse(&exit.ended),
+        screen: shown.into_iter().rev().cloned().collect(),
+        shows: reading.shows,
+    }
+}
+
+/// What the ledger wants of an agent; one that it does not name is held until it does.
+pub(super) fn wanted(ledger: &Ledger, agent: &AgentName) -> Wanted {
+    match ledger.agents.get(agent).map(|entry| entry.desired) {
+        Some(Desired::Running) => Wanted::Running,
+        Some(Desired::Held) | None => Wanted::Held,
+    }
+}
+
+/// Whether `apply` has left a restart for an idle moment.
+pub(super) fn restart_pending(state: &State, agent: &AgentName) -> bool {
+    state.note(agent) == Some(NoteKind::Restart)
+}

@@ -1,0 +1,104 @@
+//! From a predecessor's journal and the records on disk to a supervisor that knows where everybody stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::effects::Effects;
+use super::live::Live;
+use super::reading::Readers;
+use super::watch::Watches;
+use super::{Input, clock, report};
+use crate::apply::ApplyError;
+use crate::apply::state::State;
+use crate::journal::Journal;
+use crate::supervise::event::Event;
+use crate::supervise::policy::{self, FleetPolicy};
+use crate::supervise::{Machine, Remembered};
+use crate::system::fs;
+
+/// Largest `supervise.json`, in bytes.
+const POLICY_CAP: u64 = 16 << 20;
+
+/// The file that `apply` writes for the supervisor.
+pub(super) const POLICY: &str = "supervise.json";
+
+/// Reads what the roster says about supervision.
+///
+/// # Errors
+/// When it is not there, or a newer fleet wrote it.
+pub(super) fn policy(state: &State) -> Result<FleetPolicy, ApplyError> {
+    let path = state.paths.state.join(POLICY);
+    let help = "`fleet apply` writes it";
+    let Some(bytes) = fs::read_optional(&path, POLICY_CAP)? else {
+        return Err(ApplyError::other(format!("{} is not there", path.display()), help));
+    };
+    let policy: FleetPolicy = serde_json::from_slice(&bytes)
+        .map_err(|error| ApplyError::other(format!("{}: {error}", path.display()), help))?;
+    if policy.format > policy::FORMAT {
+        let what =
+            format!("{}: it has format {}, and this fleet reads {}", path.display(), policy.format, policy::FORMAT);
+        return Err(ApplyError::other(what, "a newer fleet wrote it: use that one"));
+    }
+    Ok(policy)
+}
+
+/// Begins.
+///
+/// # Errors
+/// When the policy, the ledger or the journal cannot be read.
+pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Live, ApplyError> {
+    let policy = policy(state)?;
+    let Some(ledger) = state.ledger()? else {
+        return Err(ApplyError::other(format!("fleet {} is not applied here", state.fleet), "`fleet apply` does it"));
+    };
+    for folder in [state.paths.runtime.clone(), state.paths.state.join("pending"), state.paths.state.join("inbox")] {
+        fs::ensure_private_dir(&folder)?;
+    }
+    let opened = Journal::open(&state.paths.state).map_err(|error| {
+        ApplyError::other(error.to_string(), error.help().unwrap_or_else(|| "look at the journal".to_owned()))
+    })?;
+    let watches = match Watches::open(state, inputs.clone()) {
+        Ok(watches) => Some(watches),
+        Err(error) => {
+            report(format_args!("no file is watched: {error}; what changes is found by the relist"));
+            None
+        }
+    };
+    let recovered = opened.recovered;
+    let answers = recovered.answers();
+    let machine = Machine::new(Remembered {
+        memories: recovered.memories,
+        queued: recovered.queued,
+        next_effect: recovered.next_effect,
+        journal_lost: recovered.paused,
+    });
+    let mut live = Live {
+        state: state.clone(),
+        machine,
+        journal: opened.journal,
+        effects: Effects::new(state, ledger.manager, &inputs),
+        policy: FleetPolicy { agents: Vec::new(), ..policy.clone() },
+        ledger,
+        readers: Readers::default(),
+        watches,
+        subscriptions: BTreeMap::new(),
+        runs: BTreeMap::new(),
+        looked: BTreeMap::new(),
+        titles: BTreeMap::new(),
+        waiting: Vec::new(),
+        marked: BTreeSet::new(),
+        since: clock::now().wall,
+        unwritten: None,
+        events: Vec::new(),
+        acting: BTreeMap::new(),
+        inputs,
+    };
+    let mut first: Vec<Event> = answers;
+    first.extend(opened.lost.map(|why| Event::JournalLost { why }));
+    live.take_in(first);
+    live.take_policy(policy);
+    live.relist();
+    live.turn(std::iter::empty());
+    Ok(live)
+}
