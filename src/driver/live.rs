@@ -252,18 +252,18 @@ impl Live {
                 protocol::Event::Activity { bytes } => AgentEvent::Activity { bytes },
                 protocol::Event::Settled { lines, title, ready, .. } => {
                     self.titles.extend(title.map(|title| (agent.clone(), title)));
-                    self.ready(agent, ready);
-                    self.screen(agent, &lines, true)
+                    let screen = self.screen(agent, &lines, true);
+                    self.take_in(vec![Event::Agent { agent: agent.clone(), what: screen }]);
+                    return self.ready(agent, ready);
                 }
                 protocol::Event::Now { title, lines, ready, bytes, viewers, typing, .. } => {
                     self.titles.insert(agent.clone(), title);
-                    self.ready(agent, ready);
                     let screen = self.screen(agent, &lines, false);
                     let all = [AgentEvent::Activity { bytes }, screen, AgentEvent::Viewers { viewers, typing }];
                     let event = |what| Event::Agent { agent: agent.clone(), what };
                     let events = all.into_iter().map(event).collect();
                     self.take_in(events);
-                    return;
+                    return self.ready(agent, ready);
                 }
                 protocol::Event::Title { title } => {
                     self.titles.insert(agent.clone(), title);
