@@ -164,6 +164,8 @@ complete -c fleet -n "__fish_fleet_using_subcommand screen" -s f -l file -d 'The
 complete -c fleet -n "__fish_fleet_using_subcommand screen" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand screen" -l json -d 'Print JSON'
 complete -c fleet -n "__fish_fleet_using_subcommand screen" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand send" -l wait -d 'Longest wait for the message\'s end, in seconds; 0 does not wait. The message waits on in its queue' -r
+complete -c fleet -n "__fish_fleet_using_subcommand send" -l ttl -d 'Longest stay in the queue, in seconds; an older message is not delivered' -r
 complete -c fleet -n "__fish_fleet_using_subcommand send" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand send" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand send" -l json -d 'Print JSON'

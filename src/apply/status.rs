@@ -30,7 +30,22 @@ pub struct FleetStatus {
     pub manager: ManagerKind,
     pub roster: PathBuf,
     pub generation: u64,
+    /// Who says so, when it is the fleet's supervisor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<SupervisorStatus>,
     pub agents: Vec<AgentStatus>,
+}
+
+/// The supervisor, as it answers.
+#[derive(Debug, Clone, Serialize)]
+pub struct SupervisorStatus {
+    pub pid: u32,
+    /// RFC 3339, UTC.
+    pub since: String,
+    /// Why nothing destructive happens now.
+    pub paused: Option<String>,
+    /// What it cannot do, in words.
+    pub problems: Vec<String>,
 }
 
 /// One agent, now.
@@ -40,7 +55,8 @@ pub struct AgentStatus {
     pub role: Option<String>,
     pub runtime: Option<String>,
     pub model: Option<String>,
-    /// `starting working idle waiting-for-human rate-limited fatal stopping stopped backing-off unknown`.
+    /// `starting working idle waiting-for-human rate-limited blocked stalled stopping stopped backing-off quarantined
+    /// unknown`; from a shim alone `fatal` for `blocked`.
     pub state: &'static str,
     /// What the state rests on.
     pub reason: String,
@@ -55,9 +71,29 @@ pub struct AgentStatus {
     /// Whether it is as the ledger wants it.
     pub healthy: bool,
     pub viewers: Option<u32>,
+    /// Messages that wait for it; only the supervisor knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<usize>,
+    /// The last line on its screen; only the supervisor keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_line: Option<String>,
 }
 
 impl FleetStatus {
+    /// What is known of the fleet without looking at anybody.
+    #[must_use]
+    pub fn of(ledger: &Ledger) -> Self {
+        Self {
+            format: FORMAT,
+            fleet: ledger.fleet.to_string(),
+            manager: ledger.manager,
+            roster: ledger.roster.clone(),
+            generation: ledger.generation,
+            supervisor: None,
+            agents: Vec::new(),
+        }
+    }
+
     /// Whether every agent is as it shall be.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
@@ -84,14 +120,7 @@ pub fn status(state: &State, ledger: &Ledger, chosen: &Chosen) -> Result<FleetSt
         .zip(answers)
         .map(|((name, entry), answer)| agent(state, name, entry.desired, &live, ledger.manager, answer))
         .collect();
-    Ok(FleetStatus {
-        format: FORMAT,
-        fleet: ledger.fleet.to_string(),
-        manager: ledger.manager,
-        roster: ledger.roster.clone(),
-        generation: ledger.generation,
-        agents,
-    })
+    Ok(FleetStatus { agents, ..FleetStatus::of(ledger) })
 }
 
 fn agent(
@@ -118,6 +147,8 @@ fn agent(
         pending: is_pending(name, live).then(|| pending_reason(state, name)),
         healthy: true,
         viewers: None,
+        queued: None,
+        last_line: None,
     };
     if live.is_running(name) {
         match answer {

@@ -10,6 +10,7 @@ mod files;
 mod handover;
 mod load;
 mod selection;
+mod supervised;
 mod target;
 mod ui;
 

@@ -11,6 +11,7 @@ use crate::diagnostic::suggest;
 use crate::ids::FleetId;
 use crate::plan::Ledger;
 use crate::resolve::{HostFacts, Paths};
+use crate::roster;
 
 /// An applied fleet.
 #[derive(Debug)]
@@ -106,7 +107,11 @@ fn id(global: &Global, facts: &HostFacts) -> Result<FleetId, CliError> {
     if let Some(text) = &global.fleet {
         return parse(text);
     }
-    if load::find(global)?.is_some() {
+    if let Some(path) = load::find(global)? {
+        // The first node says it. Only a roster that begins otherwise has to be understood as a whole.
+        if let Some(id) = std::fs::read_to_string(&path).ok().and_then(|text| roster::id_of(&text)) {
+            return Ok(id);
+        }
         let loaded = load::load(global, facts)?;
         return loaded.id.ok_or_else(|| {
             CliError::failed(

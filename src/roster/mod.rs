@@ -24,7 +24,9 @@ pub mod syntax;
 use std::path::PathBuf;
 
 use crate::diagnostic::{Code, Diagnostics, FileId, Sources};
+use crate::ids::FleetId;
 use model::Roster;
+use syntax::lexer::{self, Kind};
 
 /// What a part that could not be read makes seem to be missing.
 const FOLLOWS: &[Code] = &[
@@ -45,6 +47,26 @@ const FOLLOWS: &[Code] = &[
     Code::NoSource,
     Code::LayoutPane,
 ];
+
+/// The fleet's id, where the text begins as rosters do: `fleet "ID"`. `None` says nothing about the text: it has to be
+/// read.
+#[must_use]
+pub fn id_of(text: &str) -> Option<FleetId> {
+    let passed =
+        |kind: Kind| kind == Kind::Bom || kind == Kind::Whitespace || kind == Kind::Newline || kind.is_comment();
+    let mut tokens = lexer::tokens(text).filter(|token| !passed(token.kind));
+    let word = |token: lexer::Token| &text[token.span.start..token.span.end];
+    let first = tokens.next().filter(|token| token.kind == Kind::Identifier)?;
+    let second = tokens.next()?;
+    let bare = match second.kind {
+        Kind::Identifier => word(second),
+        Kind::Quoted => word(second).strip_prefix('"')?.strip_suffix('"')?,
+        _ => return None,
+    };
+    // `version=1` is no id.
+    let named = tokens.next().is_some_and(|token| token.kind == Kind::Equals);
+    (word(first) == "fleet" && !named).then(|| FleetId::new(bare).ok())?
+}
 
 /// Reads the roster whose root file is `root`, with everything it includes. What could be understood is returned even when
 /// there are errors, so that later stages can report their own mistakes in the same run; `None` when the root is not a
@@ -77,4 +99,26 @@ pub fn read(
         diagnostics.mute(&[Code::Floor]);
     }
     Some(decode::roster(&gathered.nodes, root, gathered.end, diagnostics))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_read_from_the_first_node_alone() {
+        let id = |text: &str| id_of(text).map(|id| id.as_str().to_owned());
+        assert_eq!(id("// mine\n/* a */ fleet \"shop\" version=1\nagent {").as_deref(), Some("shop"));
+        assert_eq!(id("fleet shop version=1").as_deref(), Some("shop"));
+        for other in [
+            "",
+            "agent \"a\"",
+            "/- fleet \"a\"\nfleet \"b\"",
+            "fleet version=1",
+            "fleet \"a\\u{62}\"",
+            "(x)fleet \"a\"",
+        ] {
+            assert_eq!(id(other), None, "{other}");
+        }
+    }
 }

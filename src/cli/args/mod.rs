@@ -204,12 +204,21 @@ pub struct Screen {
 
 /// Options of `send`.
 ///
+/// With a supervisor the message waits until its agent takes input, in order and at most once. Without one it is typed
+/// now or not at all.
+///
 /// Exit status: 0 confirmed, submitted or queued; 6 refused; 7 unknown.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Send {
     /// The agent; `orchestrator` is the one who leads, whatever its name.
     #[arg(value_name = "AGENT")]
     pub agent: String,
+    /// Longest wait for the message's end, in seconds; 0 does not wait. The message waits on in its queue.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub wait: u64,
+    /// Longest stay in the queue, in seconds; an older message is not delivered.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    pub ttl: u64,
     /// The message; `-` reads it from standard input. After `--`, words may begin with a dash.
     #[arg(value_name = "TEXT", required = true, num_args = 1..)]
     pub text: Vec<String>,

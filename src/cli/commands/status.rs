@@ -3,14 +3,17 @@
 use crate::apply::status::{self, AgentStatus, FleetStatus};
 use crate::cli::args::{Global, Json};
 use crate::cli::error::{CliError, Exit};
-use crate::cli::target;
 use crate::cli::ui::Ui;
+use crate::cli::{supervised, target};
 use crate::plan::show::Paint;
 use crate::units::ManagerKind;
 
 pub fn run(ui: &Ui, global: &Global, args: &Json) -> Result<Exit, CliError> {
     let target = target::find(global)?;
-    let now = status::status(&target.state, &target.ledger, &target.manager()?)?;
+    let now = match supervised::status(&target) {
+        Some(now) => now,
+        None => status::status(&target.state, &target.ledger, &target.manager()?)?,
+    };
     if args.json {
         ui.out(&serde_json::to_string(&now).unwrap_or_default());
     } else {
@@ -38,7 +41,16 @@ fn text(now: &FleetStatus, at: jiff::Timestamp, paint: Paint) -> String {
     for (row, agent) in rows.iter().zip(&now.agents) {
         lines.push(if agent.healthy { line(row) } else { paint.bad(&line(row)) });
     }
+    if let Some(supervisor) = &now.supervisor {
+        let paused =
+            supervisor.paused.iter().map(|why| format!("nothing is restarted: {why}; `fleet clear --journal-lost`"));
+        lines.extend(paused.chain(supervisor.problems.iter().cloned()).map(|line| paint.bad(&format!("! {line}"))));
+    }
     for agent in &now.agents {
+        if let Some(count) = agent.queued.filter(|count| *count > 0) {
+            let messages = if count == 1 { "message waits" } else { "messages wait" };
+            lines.push(format!("{count} {messages} for {}: `fleet messages {}`", agent.name, agent.name));
+        }
         if let Some(why) = &agent.pending {
             lines.push(format!("{} is to be restarted: {why}", agent.name));
         }
