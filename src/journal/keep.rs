@@ -155,3 +155,69 @@ impl Repeats {
         self.0.extend(staged);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervise::event::{Reading, Report};
+
+    fn about(what: AgentEvent) -> Event {
+        Event::Agent { agent: AgentName::new("coder").unwrap(), what }
+    }
+
+    fn screen(shows: Shows) -> Event {
+        let reading = Reading { digest: "d".to_owned(), shows, last_line: String::new(), settled: true };
+        about(AgentEvent::Screen { reading })
+    }
+
+    fn report(kind: ReportKind) -> Event {
+        about(AgentEvent::Report { report: Report { kind, progress: None, note: None, at: 1 } })
+    }
+
+    #[test]
+    fn a_screen_is_kept_when_it_shows_something() {
+        let text = || "?".to_owned();
+        for shows in [Shows::Nothing, Shows::Busy, Shows::Idle] {
+            assert!(!is_worth_keeping(&screen(shows)));
+        }
+        assert!(is_worth_keeping(&screen(Shows::Dialog { text: text() })));
+        let class = crate::supervise::standing::Class::Auth;
+        assert!(is_worth_keeping(&screen(Shows::Limit { class, until: None, text: text() })));
+        assert!(is_worth_keeping(&screen(Shows::Fatal { class, text: text() })));
+    }
+
+    #[test]
+    fn beats_and_tools_are_not_kept_and_other_reports_are() {
+        for (kind, kept) in [
+            (ReportKind::Beat, false),
+            (ReportKind::Tool, false),
+            (ReportKind::PromptSubmitted, true),
+            (ReportKind::Blocked, true),
+            (ReportKind::Done, true),
+        ] {
+            assert_eq!(is_worth_keeping(&report(kind)), kept, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_too_long_to_keep_is_cut_to_its_length() {
+        let why = "x".repeat(EVENT_CAP);
+        let kept = Kept::of(&Event::JournalLost { why }).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&kept.json).unwrap();
+        assert_eq!(json["event"], "journal-lost");
+        assert!(json["cut"].as_u64().unwrap() > EVENT_CAP as u64);
+    }
+
+    #[test]
+    fn what_was_not_committed_is_still_news() {
+        let mut repeats = Repeats::default();
+        let event = about(AgentEvent::RestartPending { pending: true });
+        let mut staged = Staged::new();
+        assert!(repeats.is_news(&mut staged, &event, "1"));
+        assert!(!repeats.is_news(&mut staged, &event, "1"), "twice in one transaction");
+        assert!(repeats.is_news(&mut Staged::new(), &event, "1"));
+        repeats.commit(staged);
+        assert!(!repeats.is_news(&mut Staged::new(), &event, "1"));
+        assert!(repeats.is_news(&mut Staged::new(), &event, "2"));
+    }
+}

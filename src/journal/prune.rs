@@ -22,7 +22,8 @@ const PAGES: i64 = 64;
 impl Journal {
     /// Removes a batch of what is too old or too much at `now`, in milliseconds since the epoch: `true` when more is to
     /// go. Effects without an answer with their decisions, messages without an end, unread notices and open proposals
-    /// stay, however old.
+    /// stay, however old. When nothing is left to remove, it carries the log into the file. To be called now and then
+    /// between other work: some milliseconds at a time.
     ///
     /// # Errors
     /// As [`append`](Self::append).
@@ -38,8 +39,13 @@ impl Journal {
         let before = signed(now.saturating_sub(AGE_KEPT));
         let last = self.last_seq();
         let removed = self.change(false, |change| batch(change, last - rows, before, last))?;
-        let freed = self.give_back()?;
-        Ok(removed == BATCH || freed)
+        let more = removed == BATCH || self.give_back()?;
+        if !more {
+            // Readers hold up a part of it at most, which comes with the next time.
+            let carried = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            carried.map_err(|error| JournalError::sqlite("write", &self.path, &error))?;
+        }
+        Ok(more)
     }
 
     /// Shortens the file by pages that nothing uses. `true` when there are more.

@@ -1,7 +1,7 @@
 //! The questions that readers ask, in SQL.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use serde_json::Value;
 
 use super::rows::{DecisionRow, EffectRow, EventRow, NoticeRow, ProposalRow, TrailRow};
@@ -32,12 +32,13 @@ impl Filter<'_> {
         let order = if self.oldest { "ASC" } else { "DESC" };
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
         let (after, since) = (signed(self.after), signed(self.since));
-        let sql = |agent| {
-            format!("SELECT {columns} FROM {table} WHERE {agent} seq > ?1 AND at >= ?2 ORDER BY seq {order} LIMIT ?3")
-        };
+        let about = if self.agent.is_some() { "agent = ?4 AND" } else { "" };
+        let sql = format!(
+            "SELECT {columns} FROM {table} WHERE {about} seq > ?1 AND at >= ?2 ORDER BY seq {order} LIMIT ?3"
+        );
         let mut rows = match self.agent {
-            Some(agent) => all(connection, &sql("agent = ?4 AND"), (after, since, limit, agent), read)?,
-            None => all(connection, &sql(""), (after, since, limit), read)?,
+            Some(agent) => all(connection, &sql, (after, since, limit, agent), read)?,
+            None => all(connection, &sql, (after, since, limit), read)?,
         };
         if !self.oldest {
             rows.reverse();
@@ -104,16 +105,25 @@ pub(super) fn trail(connection: &Connection, filter: Filter<'_>) -> rusqlite::Re
 pub(super) fn messages(connection: &Connection, agent: Option<&str>, limit: usize) -> rusqlite::Result<Vec<Message>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let sql = |agent| format!("SELECT json FROM messages {agent} ORDER BY number DESC LIMIT ?1");
-    let read = |row: &Row<'_>| {
-        let text: String = row.get(0)?;
-        serde_json::from_str(&text).map_err(|error| FromSqlError::Other(error.into()).into())
-    };
     let mut messages = match agent {
-        Some(agent) => all(connection, &sql("WHERE agent = ?2"), (limit, agent), read)?,
-        None => all(connection, &sql(""), [limit], read)?,
+        Some(agent) => all(connection, &sql("WHERE agent = ?2"), (limit, agent), typed)?,
+        None => all(connection, &sql(""), [limit], typed)?,
     };
     messages.reverse();
     Ok(messages)
+}
+
+pub(super) fn message(connection: &Connection, id: &str) -> rusqlite::Result<Option<Message>> {
+    connection.prepare_cached("SELECT json FROM messages WHERE id = ?1")?.query_row([id], typed).optional()
+}
+
+fn typed(row: &Row<'_>) -> rusqlite::Result<Message> {
+    let text: String = row.get(0)?;
+    serde_json::from_str(&text).map_err(|error| FromSqlError::Other(error.into()).into())
+}
+
+pub(super) fn unread(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT count(*) FROM notices WHERE read = 0", [], |row| row.get(0)).map(unsigned)
 }
 
 pub(super) fn notices(connection: &Connection, unread: bool, limit: usize) -> rusqlite::Result<Vec<NoticeRow>> {

@@ -117,6 +117,22 @@ impl Reader {
         self.ask(query::messages(&self.connection, agent, limit))
     }
 
+    /// The message of this id, as it is now.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn message(&self, id: &str) -> Result<Option<MessageRow>, JournalError> {
+        self.ask(query::message(&self.connection, id))
+    }
+
+    /// How many notices nobody has read.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn unread(&self) -> Result<u64, JournalError> {
+        self.ask(query::unread(&self.connection))
+    }
+
     /// The last `limit` notices, or only those nobody has read, oldest first.
     ///
     /// # Errors

@@ -107,3 +107,54 @@ pub(super) fn expected_digest() -> rusqlite::Result<String> {
     create(&connection)?;
     digest(&connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A journal whose tables are others than these is taken for a damaged one: whoever changes them raises
+    /// [`VERSION`], adds a step to [`STEPS`], and then changes this.
+    #[test]
+    fn the_tables_of_this_version_stay_as_they_are() {
+        assert_eq!(VERSION, 1);
+        assert_eq!(STEPS.len(), 0);
+        assert_eq!(expected_digest().unwrap(), "3bf3acde0dfcbecb8a81d77c5cef12552c18db614738fdc67333f3389a80493c");
+    }
+
+    /// SQLite's own answer: found by an index, in order, without sorting.
+    #[test]
+    fn the_rows_of_one_agent_are_found_by_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        create(&connection).unwrap();
+        let plan = |sql: &str| {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let rows = plan.query_map([], |row| row.get::<_, String>(3)).unwrap();
+            rows.collect::<rusqlite::Result<Vec<_>>>().unwrap()
+        };
+        for (sql, expected) in [
+            (
+                "SELECT json FROM events WHERE agent = 'x' AND seq > 1 AND at >= 1 ORDER BY seq DESC LIMIT 9",
+                "SEARCH events USING INDEX events_agent (agent=? AND rowid>?)",
+            ),
+            (
+                "SELECT rule FROM decisions WHERE agent = 'x' AND seq > 1 AND at >= 1 ORDER BY seq ASC LIMIT 9",
+                "SEARCH decisions USING INDEX decisions_agent (agent=? AND rowid>?)",
+            ),
+            (
+                "SELECT json FROM events WHERE seq > 1 AND at >= 1 ORDER BY seq DESC LIMIT 9",
+                "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)",
+            ),
+            (
+                "SELECT act FROM effects WHERE decision = 1 ORDER BY id",
+                "SEARCH effects USING INDEX effects_decision (decision=?)",
+            ),
+            (
+                "SELECT json FROM messages WHERE agent = 'x' ORDER BY number DESC LIMIT 9",
+                "SEARCH messages USING INDEX messages_agent (agent=?)",
+            ),
+            ("SELECT json FROM messages WHERE final = 0 ORDER BY number", "SCAN messages USING INDEX messages_open"),
+        ] {
+            assert_eq!(plan(sql), [expected], "{sql}");
+        }
+    }
+}

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use serde::Serialize;
 
-use super::JournalError;
 use super::keep::{self, Kept, Repeats, Staged};
 use super::recover::{self, Recovered};
+use super::{JournalError, query};
 use crate::ids::AgentName;
 use crate::supervise::clock::Millis;
 use crate::supervise::decision::{Act, Decision, Effect};
@@ -97,14 +97,7 @@ impl Journal {
     /// # Errors
     /// When it cannot be read.
     pub fn message(&self, id: &str) -> Result<Option<Message>, JournalError> {
-        let found = self.connection.prepare_cached("SELECT json FROM messages WHERE id = ?1");
-        let found = found.and_then(|mut found| found.query_row([id], |row| row.get::<_, String>(0)).optional());
-        let Some(json) = found.map_err(|error| self.fail("read", &error))? else { return Ok(None) };
-        let damaged = |error: serde_json::Error| JournalError::Damaged {
-            path: self.path.clone(),
-            why: format!("message {id:?} cannot be read: {error}"),
-        };
-        serde_json::from_str(&json).map(Some).map_err(damaged)
+        query::message(&self.connection, id).map_err(|error| recover::failed(&self.path, &error))
     }
 
     /// Marks notices as read by a person; those that are not there are passed over.

@@ -42,7 +42,9 @@ fn what_was_appended_is_read_back_in_order() {
     assert_eq!((notices[0].id, notices[0].text.as_str(), notices[0].level.as_str()), (2, "coder died", "warning"));
     assert_eq!(reader.events(NOW + 1, None, 10).unwrap().len(), 1);
 
+    assert_eq!(reader.unread().unwrap(), 1);
     journal.mark_read(&[2]).unwrap();
+    assert_eq!(reader.unread().unwrap(), 0);
     assert_eq!(reader.notices(true, 10).unwrap(), []);
     assert!(reader.notices(false, 10).unwrap()[0].read);
 }
@@ -139,6 +141,8 @@ fn a_message_that_ended_never_waits_again() {
     assert_eq!(said(MessageState::Queued), MessageState::Unknown);
     assert_eq!(said(MessageState::Confirmed), MessageState::Confirmed);
     assert_eq!(reader(folder.path()).messages(Some("coder"), 10).unwrap().len(), 1);
+    assert_eq!(reader(folder.path()).message("m-1").unwrap().unwrap().state, MessageState::Confirmed);
+    assert_eq!(reader(folder.path()).message("m-2").unwrap(), None);
 }
 
 #[test]

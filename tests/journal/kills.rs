@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use fleet::journal::rows::TrailRow;
 use fleet::journal::{Journal, inbox};
 use fleet::supervise::event::{EffectResult, Event, Request};
 
-use crate::support::{NOW, decision, event, folder, notify, reader, sound, with_effects};
+use crate::support::{NOW, decision, event, folder, notify, reader, set_aside, sound, with_effects};
 
 /// The folder in which a child writes.
 const WRITE: &str = "FLEET_TEST_WRITE";
 const KILLS: usize = 100;
+/// How many openers are killed, each at another moment.
+const OPENERS: u32 = 40;
 
 /// A child that runs `test` of this program, with its output.
 fn child(test: &str, folder: &Path) -> std::process::Child {
@@ -75,6 +78,11 @@ fn what_a_killed_writer_acknowledged_is_there_once() {
         for effect in kill_after(scatter(kill, 40), child) {
             assert!(acknowledged.insert(effect.parse::<u64>().unwrap()), "{effect} was given twice");
         }
+        // Whoever reads finds it before any writer has looked at what is left.
+        if let Some(acknowledged) = acknowledged.last() {
+            let last = reader(folder.path()).decisions(0, None, 1).unwrap()[0].effects[0].id;
+            assert!(last >= *acknowledged, "kill {kill}: {last} after {acknowledged}");
+        }
     }
     assert!(acknowledged.len() > KILLS);
     let opened = sound(folder.path());
@@ -92,6 +100,58 @@ fn what_a_killed_writer_acknowledged_is_there_once() {
             assert!(matches!(&trail[at - 1], TrailRow::Event(event) if event.kind == "running"), "{row:?}");
         }
     }
+}
+
+/// Kills openers all along the time that opening takes, in a folder that `prepare` has made, and looks at what is left.
+fn kill_openers(prepare: fn(&Path), look: fn(&Path, u32)) {
+    let test = "kills::an_opener_that_is_killed_leaves_a_beginning";
+    let prepared = || {
+        let folder = folder();
+        prepare(folder.path());
+        folder
+    };
+    let whole = prepared();
+    let begin = Instant::now();
+    let mut first = child(test, whole.path());
+    assert!(first.wait().unwrap().success());
+    let span = begin.elapsed();
+    for step in 0..OPENERS {
+        let folder = prepared();
+        let begin = Instant::now();
+        let mut child = child(test, folder.path());
+        // The second half: the first is the program's own start.
+        let moment = span / 2 + span * step / (2 * OPENERS);
+        while begin.elapsed() < moment && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+        look(folder.path(), step);
+    }
+}
+
+#[test]
+fn an_opener_that_is_killed_leaves_a_beginning() {
+    if let Some(folder) = std::env::var_os(WRITE) {
+        drop(Journal::open(Path::new(&folder)).unwrap());
+        return;
+    }
+    kill_openers(
+        |_| {},
+        |folder, step| {
+            let opened = Journal::open(folder).unwrap();
+            assert_eq!((opened.lost, opened.recovered.paused), (None, None), "step {step}");
+        },
+    );
+    // One that finds a damaged journal.
+    kill_openers(
+        |folder| std::fs::write(folder.join("journal.db"), "x".repeat(9000)).unwrap(),
+        |folder, step| {
+            let opened = Journal::open(folder).unwrap();
+            assert!(opened.recovered.paused.is_some(), "step {step}: nobody knows that it was lost");
+            assert_eq!(set_aside(folder).len(), 1, "step {step}");
+        },
+    );
 }
 
 #[test]

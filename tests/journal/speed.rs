@@ -104,15 +104,16 @@ fn a_large_journal_answers_opens_and_shrinks_without_a_stall() {
     println!("filled with {} rows in {:.1?}", journal.append(NOW, &[], &[]).unwrap().seq, begin.elapsed());
 
     let reader = reader(folder.path());
-    let mut slowest = Duration::ZERO;
+    let mut times = Vec::new();
     for number in 0..200_usize {
         let begin = Instant::now();
         let trail = reader.trail(Some(agent(&names[number * 5]).as_str()), 100).unwrap();
-        slowest = slowest.max(begin.elapsed());
+        times.push(begin.elapsed());
         assert_eq!(trail.len(), 100);
     }
-    println!("the last 100 rows of one agent: {slowest:.1?} at most");
-    assert!(slowest < Duration::from_millis(20));
+    times.sort();
+    println!("the last 100 rows of one agent: p50 {:.0} µs, p99 {:.0} µs", at(&times, 50), at(&times, 99));
+    assert!(at(&times, 50) < 2000.0);
     let begin = Instant::now();
     assert_eq!(reader.tail(ROWS, None, 100).unwrap().len(), 100);
     println!("the next 100 rows of all: {:.1?}", begin.elapsed());
