@@ -151,6 +151,13 @@ impl Repeats {
         true
     }
 
+    /// An event without a row was between: what was kept before it is news again.
+    pub(super) fn pass(staged: &mut Staged, event: &Event) {
+        if let Some((agent, level)) = level(event) {
+            staged.insert((agent.clone(), level), 0);
+        }
+    }
+
     pub(super) fn commit(&mut self, staged: Staged) {
         self.0.extend(staged);
     }

@@ -188,7 +188,11 @@ impl Journal {
     ) -> Result<Option<Appended>, JournalError> {
         let mut staged = Staged::new();
         let mut kept = Vec::new();
-        for event in events.iter().filter(|event| keep::is_worth_keeping(event)) {
+        for event in events {
+            if !keep::is_worth_keeping(event) {
+                Repeats::pass(&mut staged, event);
+                continue;
+            }
             let row = Kept::of(event).map_err(|error| self.unwritable(&error))?;
             if self.repeats.is_news(&mut staged, event, &row.json) {
                 kept.push((event, row));
@@ -196,6 +200,7 @@ impl Journal {
         }
         let probed = events.iter().any(|event| matches!(event, Event::Effect { .. }));
         if kept.is_empty() && decisions.is_empty() && inbox.is_none() && !probed {
+            self.repeats.commit(staged);
             return Ok(None);
         }
         let durable = inbox.is_some() || !decisions.is_empty() || events.iter().any(keep::must_be_durable);

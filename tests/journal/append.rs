@@ -2,7 +2,7 @@
 
 use fleet::journal::rows::TrailRow;
 use fleet::supervise::decision::Act;
-use fleet::supervise::event::{AgentEvent, Delivered, EffectResult, Event, Probe, Request};
+use fleet::supervise::event::{AgentEvent, Delivered, EffectResult, Event, Probe, Reading, Request, Shows};
 use fleet::supervise::message::MessageState;
 use serde_json::json;
 
@@ -100,6 +100,16 @@ fn telemetry_and_repeats_have_no_row() {
     assert_eq!(journal.append(NOW, &[event("coder", 2)], &[]).unwrap().rows, 1);
     assert_eq!(journal.append(NOW, &[event("coder", 1)], &[]).unwrap().rows, 1);
     assert_eq!(reader(folder.path()).events(0, None, 100).unwrap().len(), 4);
+    // The same question, asked anew after the agent went on.
+    let screen = |shows| {
+        let reading = Reading { digest: "d".to_owned(), shows, last_line: String::new(), settled: true };
+        [about(AgentEvent::Screen { reading })]
+    };
+    let question = || screen(Shows::Dialog { text: "trust this folder?".to_owned() });
+    assert_eq!(journal.append(NOW, &question(), &[]).unwrap().rows, 1);
+    assert_eq!(journal.append(NOW, &question(), &[]).unwrap().rows, 0);
+    assert_eq!(journal.append(NOW, &screen(Shows::Busy), &[]).unwrap().rows, 0);
+    assert_eq!(journal.append(NOW, &question(), &[]).unwrap().rows, 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use fleet::journal::{FILE, Journal, JournalError, LOCK, Reader};
 use rusqlite::Connection;
 
-use crate::support::{NOW, db, event, folder, names, reader, sound};
+use crate::support::{NOW, db, decision, event, folder, names, reader, sound};
 
 #[test]
 fn every_file_is_private() {
@@ -43,6 +43,34 @@ fn a_second_writer_is_told_who_the_first_is() {
     assert!(error.help().is_some());
     drop(first);
     drop(sound(folder.path()));
+}
+
+#[test]
+fn what_is_planted_while_it_is_open_does_nothing() {
+    let folder = folder();
+    let mut journal = sound(folder.path()).journal;
+    let other = Connection::open(db(folder.path())).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER evil AFTER INSERT ON decisions BEGIN DELETE FROM events; DELETE FROM decisions; END",
+        )
+        .unwrap();
+    journal.append(NOW, &[event("coder", 1)], &[decision("coder", "x")]).unwrap();
+    let rows = other.query_row("SELECT count(*) FROM events, decisions", [], |row| row.get::<_, i64>(0));
+    assert_eq!(rows.unwrap(), 1);
+}
+
+#[test]
+fn another_program_that_holds_it_is_told_of() {
+    let folder = folder();
+    let mut journal = sound(folder.path()).journal;
+    let other = Connection::open(db(folder.path())).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE; DELETE FROM events").unwrap();
+    let error = journal.append(NOW, &[event("coder", 1)], &[]).unwrap_err();
+    assert!(error.to_string().contains("another program holds it open"), "{error}");
+    assert_eq!(reader(folder.path()).last_seq().unwrap(), 0);
+    drop(other);
+    assert_eq!(journal.append(NOW, &[event("coder", 1)], &[]).unwrap().rows, 1);
 }
 
 #[test]
