@@ -2,17 +2,16 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::libc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{FILE, JournalError};
-use crate::system::fs::FsError;
+use crate::system::fs::{self as files, FsError};
 
 /// How long a lock of another program's is waited for. Fleet's own processes never write beside each other.
 const BUSY: Duration = Duration::from_secs(2);
@@ -59,19 +58,20 @@ pub(super) fn look(path: &Path) -> Result<[bool; 2], JournalError> {
     Ok([there[0], there[1]])
 }
 
-/// Makes the empty file that SQLite makes a journal of, so that it and what SQLite puts beside it are private. One that
-/// is there is made private.
-pub(super) fn touch(path: &Path) -> Result<(), JournalError> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC).open(path);
-    file.and_then(|file| {
-        if file.metadata()?.mode() & 0o777 != 0o600 {
-            file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        }
-        Ok(())
-    })
-    .map_err(|error| FsError::io("open", path, &error).into())
+/// Makes the empty file that SQLite makes a journal of, so that it and what SQLite puts beside it are private.
+pub(super) fn make_empty(path: &Path) -> Result<(), JournalError> {
+    Ok(files::write_private(path, b"")?)
+}
+
+/// Takes a journal that became readable for others back. By its path, which was looked at: opening it would end locks.
+pub(super) fn make_private(path: &Path) -> Result<(), JournalError> {
+    let mode = fs::symlink_metadata(path).map(|meta| meta.mode() & 0o777);
+    let made = match mode {
+        Ok(0o600) => Ok(()),
+        Ok(_) => fs::set_permissions(path, fs::Permissions::from_mode(0o600)),
+        Err(error) => Err(error),
+    };
+    made.map_err(|error| FsError::io("open", path, &error).into())
 }
 
 /// Opens the file for writing. It must be there.

@@ -69,7 +69,7 @@ impl Journal {
             Found::Sound(connection, recovered) => (connection, recovered),
             Found::Empty(connection) => begin(connection, &path, lost.as_deref())?,
             Found::Absent | Found::Damaged(_) => {
-                connection::touch(&path)?;
+                connection::make_empty(&path)?;
                 let connection = connection::writable(&path);
                 let connection = connection.map_err(|error| JournalError::sqlite("open", &path, &error))?;
                 begin(connection, &path, lost.as_deref())?
@@ -98,7 +98,7 @@ fn find(path: &Path) -> Result<Found, JournalError> {
         return Ok(if log { Found::Damaged(orphan.to_owned()) } else { Found::Absent });
     }
     refuse_future_header(path)?;
-    connection::touch(path)?;
+    connection::make_private(path)?;
     match inspect(path) {
         Err(JournalError::Damaged { why, .. }) => Ok(Found::Damaged(why)),
         found => found,
@@ -106,8 +106,9 @@ fn find(path: &Path) -> Result<Found, JournalError> {
 }
 
 /// The number stands at a fixed place of the file (<https://sqlite.org/fileformat.html>): read there, not even SQLite's
-/// helper files are made beside a journal that is none of ours to touch.
-pub(super) fn refuse_future_header(path: &Path) -> Result<(), JournalError> {
+/// helper files are made beside a journal that is none of ours to touch. Only for who holds the lock: closing the file
+/// ends the locks that SQLite has on it for other connections of this process (fcntl(2)).
+fn refuse_future_header(path: &Path) -> Result<(), JournalError> {
     let mut header = [0; 72];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     let number =

@@ -10,7 +10,7 @@ use super::query::{self, Filter};
 use super::rows::{DecisionRow, EventRow, MessageRow, NoticeRow, ProposalRow, TrailRow};
 use super::schema::{self, Kind};
 use super::writer::LOST;
-use super::{JournalError, connection, open, recover};
+use super::{JournalError, connection, recover};
 use crate::ids::AgentName;
 use crate::supervise::clock::Millis;
 use crate::supervise::memory::Memory;
@@ -42,7 +42,6 @@ impl Reader {
         if !there {
             return absent();
         }
-        open::refuse_future_header(&path)?;
         let fail = |error: rusqlite::Error| JournalError::sqlite("read", &path, &error);
         let (connection, kind) = connect(&path, log).map_err(fail)?;
         match kind {
