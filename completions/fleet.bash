@@ -46,6 +46,9 @@ _fleet() {
             fleet,fmt)
                 cmd="fleet__subcmd__fmt"
                 ;;
+            fleet,heartbeat)
+                cmd="fleet__subcmd__heartbeat"
+                ;;
             fleet,help)
                 cmd="fleet__subcmd__help"
                 ;;
@@ -72,6 +75,9 @@ _fleet() {
                 ;;
             fleet,render)
                 cmd="fleet__subcmd__render"
+                ;;
+            fleet,report)
+                cmd="fleet__subcmd__report"
                 ;;
             fleet,restart)
                 cmd="fleet__subcmd__restart"
@@ -117,6 +123,7 @@ _fleet() {
     case "${cmd}" in
         fleet)
             opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply rollback history show status attach view screen send start stop restart supervise doctor destroy add remove rename migrate render schema completions man help explain"
+            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply rollback history show status attach view screen send heartbeat report start stop restart doctor destroy add remove rename migrate render schema completions man help explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -457,6 +464,44 @@ _fleet() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fleet__subcmd__heartbeat)
+            opts="-f -h --state --event --progress --from-hook --file --fleet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state)
+                    COMPREPLY=($(compgen -W "beat prompt-submitted tool working idle waiting done blocked" -- "${cur}"))
+                    return 0
+                    ;;
+                --event)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fleet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         fleet__subcmd__help)
             opts="-f -h --all --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -725,6 +770,36 @@ _fleet() {
                     return 0
                     ;;
                 --systemd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fleet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fleet__subcmd__report)
+            opts="-f -h --note --json --file --fleet --help working idle waiting done blocked"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --note)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -43,6 +43,8 @@ complete -c fleet -n "__fish_fleet_needs_command" -f -a "attach" -d 'Open an age
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "view" -d 'Open the fleet\'s windows in tmux: a pane for each agent, as the roster\'s layout says'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "screen" -d 'Print what stands on an agent\'s screen'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "send" -d 'Type a message into an agent and say what is known of its arrival'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "heartbeat" -d 'Say for the agent inside which this runs what it does. Called by its runtime\'s hooks'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "report" -d 'Say what you do, as an agent: working, idle, waiting, done or blocked'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "start" -d 'Start agents, and keep them started'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "stop" -d 'Stop agents, and keep them stopped'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "restart" -d 'Stop agents and start them again'
@@ -170,6 +172,25 @@ complete -c fleet -n "__fish_fleet_using_subcommand send" -s f -l file -d 'The r
 complete -c fleet -n "__fish_fleet_using_subcommand send" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand send" -l json -d 'Print JSON'
 complete -c fleet -n "__fish_fleet_using_subcommand send" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand heartbeat" -l state -d 'What the agent does' -r -f -a "beat\t'It is there'
+prompt-submitted\t'It took a prompt'
+tool\t'It calls a tool, or the tool has ended'
+working\t''
+idle\t'Its turn is over'
+waiting\t'It waits for a person'
+done\t''
+blocked\t'It cannot go on'"
+complete -c fleet -n "__fish_fleet_using_subcommand heartbeat" -l event -d 'The event that calls this, in the runtime\'s own words' -r
+complete -c fleet -n "__fish_fleet_using_subcommand heartbeat" -l progress -d 'How much the agent has done: any number that grows; else fleet counts' -r
+complete -c fleet -n "__fish_fleet_using_subcommand heartbeat" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand heartbeat" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand heartbeat" -l from-hook -d 'Read the JSON that a runtime gives its hooks on standard input: event, conversation, error'
+complete -c fleet -n "__fish_fleet_using_subcommand heartbeat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fleet -n "__fish_fleet_using_subcommand report" -l note -d 'What there is to say about it, one line of at most 2000 characters' -r
+complete -c fleet -n "__fish_fleet_using_subcommand report" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand report" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand report" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fleet -n "__fish_fleet_using_subcommand start" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand start" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand start" -l fresh -d 'Begin a new conversation instead of going on with the old one'

@@ -41,6 +41,8 @@ pub mod cli;
 pub mod driver;
 #[allow(clippy::disallowed_methods, reason = "shell: the supervisor's memory on disk")]
 pub mod journal;
+#[allow(clippy::disallowed_methods, reason = "shell: reads and writes what agents say of themselves")]
+pub mod heartbeat;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the agent's pseudo-terminal")]
 pub mod shim;
 #[allow(clippy::disallowed_methods, reason = "shell: adapters to the machine")]

@@ -328,6 +328,9 @@ pub struct RunRecord {
     pub launch: Launch,
     /// systemd's invocation id of the unit, under systemd.
     pub invocation: Option<String>,
+    /// What the agent's own words in its folder carry, so that none of an earlier run is taken for one of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
 }
 
 /// `agents/<name>/exit.json`: how the last run ended.

@@ -8,6 +8,7 @@ use super::effects::{change_links, stop_timeout, write};
 use super::managers::Chosen;
 use super::state::{NoteKind, State};
 use super::view;
+use crate::heartbeat::spool;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::Ledger;
 use crate::plan::destroy::Destruction;
@@ -105,6 +106,9 @@ fn stop(
 
 /// Removes what fleet and its shim wrote into an agent's folder, then the folder when nothing else is in it.
 fn clear_agent(folder: &Path, keep_logs: bool, kept: &mut Vec<PathBuf>) -> Result<(), ApplyError> {
+    // What a hook that was ended with its agent had begun to write.
+    fs::sweep_temporaries(folder);
+    spool::clear(folder)?;
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
     for entry in entries.filter_map(Result::ok) {
         let path = entry.path();

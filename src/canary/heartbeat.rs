@@ -1,64 +1,36 @@
-//! The canary's heartbeat, in the format that `fleet heartbeat` writes for other agents.
+//! The canary's heartbeat, said as `fleet heartbeat` says it for other agents.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use serde::Serialize;
+use crate::heartbeat::{Said, State};
+use crate::shim::client::{Place, Unsaid};
+use crate::system::proc;
 
-/// `agents/<name>/heartbeat`.
-#[derive(Debug, Serialize)]
-struct Beat<'a> {
-    format: u32,
-    /// Milliseconds since the epoch.
-    ts: u64,
-    pid: u32,
-    /// One per start, so that a beat of an earlier start is not taken for one of this.
-    nonce: &'a str,
-    state: &'static str,
-    /// Counts beats: what the canary calls progress.
-    progress: u64,
-}
+/// A busy shim must not hold up the canary's script for long.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Where heartbeats go, and how many went.
 #[derive(Debug)]
 pub struct Heart {
-    folder: Option<PathBuf>,
-    nonce: String,
+    place: Option<Place>,
     beats: u64,
 }
 
 impl Heart {
-    /// Reads `FLEET_AGENT_DIR`.
+    /// Finds its place by the variables of its shim.
     pub fn new() -> Self {
-        let nonce = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
-        let folder = std::env::var_os("FLEET_AGENT_DIR").map(PathBuf::from);
-        Self { folder, nonce: nonce.trim_end().to_owned(), beats: 0 }
+        Self { place: Place::of_this_process().map(|place| place.or_nonce(&proc::random_id())), beats: 0 }
     }
 
-    /// Writes one heartbeat.
+    /// Says one heartbeat.
     ///
     /// # Errors
-    /// When there is no `FLEET_AGENT_DIR`, or its folder does not take the file.
-    pub fn beat(&mut self) -> io::Result<()> {
-        let folder = self.folder.as_ref().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, "FLEET_AGENT_DIR is not set: start it under fleet")
-        })?;
+    /// In words, when this is no agent's process, or nobody takes the word.
+    pub fn beat(&mut self) -> Result<(), String> {
+        let place = self.place.as_ref().ok_or("FLEET_AGENT_DIR is not set: start it under fleet")?;
         self.beats += 1;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let beat = Beat {
-            format: 1,
-            ts: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-            pid: std::process::id(),
-            nonce: &self.nonce,
-            state: "working",
-            progress: self.beats,
-        };
-        let fresh = folder.join(format!("heartbeat.{}.tmp", beat.pid));
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(&serde_json::to_vec(&beat)?)?;
-        fs::rename(&fresh, folder.join("heartbeat"))
+        // What the canary calls progress.
+        let said = Said { progress: Some(self.beats), ..Said::new(State::Working) };
+        place.say(&said, PATIENCE).map(drop).map_err(|unsaid: Unsaid| unsaid.to_string())
     }
 }

@@ -27,6 +27,11 @@ use ui::Ui;
 pub fn run() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
+        Err(error) if error.use_stderr() && commands::heartbeat::is_asked_for() => {
+            // Whatever is wrong with it, no hook may fail its agent.
+            let _ = error.print();
+            return Exit::Ok.code();
+        }
         Err(error) => {
             // Help and version are no mistakes; everything else is.
             let _ = error.print();
@@ -70,6 +75,8 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
         Command::View(args) => commands::view::run(ui, global, args),
         Command::Screen(args) => commands::screen::run(ui, global, args),
         Command::Send(args) => commands::send::run(ui, global, args),
+        Command::Heartbeat(args) => Ok(commands::heartbeat::run(ui, args)),
+        Command::Report(args) => commands::report::run(ui, args),
         Command::Start(args) => commands::power::run(ui, global, args, crate::apply::power::Verb::Start),
         Command::Stop(args) => commands::power::run(ui, global, args, crate::apply::power::Verb::Stop),
         Command::Restart(args) => commands::power::run(ui, global, args, crate::apply::power::Verb::Restart),

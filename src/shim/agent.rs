@@ -19,7 +19,7 @@ use super::protocol::State;
 use super::pty::Pty;
 use super::report;
 use super::secrets::Secrets;
-use super::serve::Server;
+use super::serve::{Server, Words};
 use super::stop::Stop;
 use super::terminal::{Model, ScreenText};
 use crate::ids::Digest;
@@ -53,6 +53,7 @@ pub(super) struct Shim {
     pub(super) ready: Ready,
 
     pub(super) deliveries: Deliveries,
+    pub(super) words: Words,
     pub(super) stop: Option<Stop>,
     pub(super) server: Server,
     pub(super) signals: SignalFd,

@@ -30,6 +30,7 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 pub(super) fn build(
     inherited: impl Iterator<Item = (OsString, OsString)>,
     manifest: &Manifest,
+    nonce: &str,
     secrets: &Secrets,
 ) -> BTreeMap<OsString, OsString> {
     let launch = &manifest.launch;
@@ -49,6 +50,8 @@ pub(super) fn build(
     set("FLEET_AGENT", manifest.agent.as_str().as_ref());
     set("FLEET_FILE", manifest.roster.as_os_str());
     set("FLEET_AGENT_DIR", manifest.folder.as_os_str());
+    set("FLEET_SOCKET", manifest.socket.as_os_str());
+    set("FLEET_RUN_NONCE", nonce.as_ref());
     environment.extend(secrets.variables());
     environment
 }

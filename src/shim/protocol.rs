@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
+use crate::heartbeat::Word;
+
 /// The first word of every connection, with the version both sides must speak.
 pub const HANDSHAKE: &str = "fleet-shim 1";
 
@@ -223,6 +225,17 @@ pub enum Event {
     Viewer {
         viewers: u32,
         typing: bool,
+    },
+    /// The agent's own word, from a process that is known to be the agent's.
+    Report {
+        report: Word,
+        /// It was said before this subscription began.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        past: bool,
+    },
+    /// A word that claimed to be the agent's own and was not believed.
+    Refused {
+        why: String,
     },
     Exit {
         code: Option<i32>,

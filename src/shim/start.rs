@@ -20,12 +20,13 @@ use super::output::READY_QUIET;
 use super::patterns::Patterns;
 use super::pty::Pty;
 use super::secrets::Secrets;
-use super::serve::Server;
+use super::serve::{Server, Words};
 use super::terminal::{Model, Size};
 use super::{StartError, environment, lock, process, records, report, secrets};
 use crate::ids::Digest;
 use crate::manifest::{FORMAT, Manifest, RunRecord};
 use crate::system::notify::Notifier;
+use crate::system::proc;
 
 /// Reads a manifest and refuses what this shim cannot run.
 pub(super) fn load(path: &Path) -> Result<(Manifest, Digest), StartError> {
@@ -63,7 +64,8 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
     let signals =
         take_signals().map_err(|error| StartError::config(format!("signals cannot be received: {error}")))?;
     let mut secrets = Secrets::deliver(&manifest, values)?;
-    let environment = environment::build(std::env::vars_os(), &manifest, &secrets);
+    let nonce = proc::random_id();
+    let environment = environment::build(std::env::vars_os(), &manifest, &nonce, &secrets);
     let dir = &manifest.launch.dir;
     if !dir.is_dir() {
         return Err(StartError::config(format!(
@@ -107,6 +109,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
         // An agent that writes nothing has to be looked at all the same.
         ready: Ready { seen: false, look_at: first.as_ref().map(|_| now + READY_QUIET) },
         deliveries: Deliveries::new(first),
+        words: Words::new(nonce),
         stop: None,
         server: Server::new(listener),
         signals,
@@ -169,6 +172,7 @@ impl Shim {
                 manifest: self.digest.clone(),
                 launch: self.manifest.launch.clone(),
                 invocation: std::env::var("INVOCATION_ID").ok(),
+                nonce: Some(self.words.nonce.clone()).filter(|nonce| !nonce.is_empty()),
             };
             records::write_json(&self.manifest.folder, "run.json", &record)
         });

@@ -59,6 +59,29 @@ pub fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
+/// Whether `pid` is a live process below `ancestor`, which has to be a child subreaper (prctl(2)) for the answer to be
+/// complete.
+#[must_use]
+pub fn is_below(pid: u32, ancestor: u32) -> bool {
+    /// A parent that ends while it is looked at leaves its children to the subreaper: another look sees them there.
+    const LOOKS: u32 = 4;
+    (0..LOOKS).any(|_| climbs_to(pid, ancestor))
+}
+
+fn climbs_to(pid: u32, ancestor: u32) -> bool {
+    /// More than any tree of processes is deep.
+    const DEEPEST: u32 = 1024;
+    let mut at = pid;
+    for _ in 0..DEEPEST {
+        match stat(at) {
+            Some(stat) if stat.parent == ancestor => return true,
+            Some(stat) if stat.parent > 1 => at = stat.parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// The name of this host; empty where the kernel does not tell.
 #[must_use]
 pub fn hostname() -> String {

@@ -14,5 +14,6 @@ mod generated;
 mod init;
 mod mistakes;
 mod plan;
+mod report;
 mod trouble;
 mod words;

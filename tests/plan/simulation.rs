@@ -175,6 +175,7 @@ impl Machine {
             manifest: Digest::of(b"manifest"),
             launch: manifest.launch.clone(),
             invocation: None,
+            nonce: None,
         };
         self.live.runs.insert(name.clone(), run);
         self.live.vanished.remove(name);

@@ -2,7 +2,7 @@
 
 usage: agent.py [fault ...]. What it was sent goes to the file `got`, one JSON string a line.
 """
-import json, os, select, signal, sys, termios, time, tty
+import json, os, select, signal, subprocess, sys, termios, time, tty
 
 faults = dict((word.split("=", 1) + ["1"])[:2] for word in sys.argv[1:])
 out = lambda text: os.write(1, text.encode())
@@ -16,8 +16,9 @@ def beat(state):
     global beats
     beats += 1
     folder = os.environ["FLEET_AGENT_DIR"]
+    nonce = "another run's" if "stranger" in faults else os.environ["FLEET_RUN_NONCE"]
     with open(folder + "/heartbeat.tmp", "w") as file:
-        json.dump({"ts": int(time.time() * 1000), "nonce": str(os.getpid()), "state": state, "progress": beats}, file)
+        json.dump({"format": 1, "ts": int(time.time() * 1000), "pid": os.getpid(), "nonce": nonce, "state": state, "progress": beats}, file)
     os.rename(folder + "/heartbeat.tmp", folder + "/heartbeat")
 
 
@@ -44,6 +45,10 @@ def submit(text):
     said.append("got: " + text)
     if "hook" in faults:
         beat("prompt-submitted")
+    if "say" in faults:
+        # Its prompt hook, and at once another one, as when a turn begins with a tool.
+        for state in ("prompt-submitted", "tool"):
+            subprocess.run([faults["say"], "heartbeat", "--state", state], stdin=subprocess.DEVNULL)
     if "busy" in faults:
         busy_until = time.time() + float(faults["busy"])
 

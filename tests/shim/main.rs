@@ -19,4 +19,5 @@ mod subscribe;
 mod support;
 mod verbs;
 mod versions;
+mod words;
 mod writers;

@@ -59,6 +59,25 @@ fn a_prompt_hook_confirms() {
 }
 
 #[test]
+fn a_prompt_hook_that_tells_the_shim_confirms_though_another_follows() {
+    let say = format!("say={}", env!("CARGO_BIN_EXE_fleet"));
+    let place = agent(&[&say]);
+    let shim = up(&place);
+    for text in ["hello", "again"] {
+        assert_eq!(send(&shim, text)["outcome"], "confirmed");
+    }
+    assert_eq!(got(&place), ["hello", "again"]);
+    eventually("the other one was taken as well", || (place.json("heartbeat")["state"] == "tool").then_some(()));
+}
+
+#[test]
+fn a_word_that_does_not_carry_this_runs_mark_confirms_nothing() {
+    let place = agent(&["hook", "stranger"]);
+    let shim = up(&place);
+    assert_eq!(send(&shim, "hello")["outcome"], "submitted");
+}
+
+#[test]
 fn a_swallowed_enter_is_pressed_once_more() {
     let place = agent(&["swallow=1"]);
     let shim = up(&place);

@@ -59,6 +59,7 @@ fn the_agent_gets_its_own_environment() {
         "FLEET_ID=shop",
         "FLEET_AGENT=lead",
         &format!("FLEET_AGENT_DIR={folder}"),
+        &format!("FLEET_SOCKET={}", place.socket().display()),
         &format!("FLEET_FILE={}", place.manifest["roster"].as_str().unwrap()),
     ] {
         assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");

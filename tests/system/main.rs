@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "tests reach outside")]
 
 mod files;
+mod heartbeat;
 mod local;
 mod lock;
 #[path = "../shim/manifest.rs"]

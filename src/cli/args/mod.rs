@@ -3,6 +3,7 @@
 mod apply;
 mod edit;
 mod language;
+mod report;
 mod view;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ pub use apply::{Apply, Carry, Manager, Plan, Rollback, Select, Shared, Show, Whe
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub use edit::{Add, Kind, Migrate, Remove, Rename};
 pub use language::{Completions, Explain, Fmt, Help, Man, Render, Schema, Validate, topics};
+pub use report::{Heartbeat, Report};
 pub use view::{Attach, View};
 
 /// Infrastructure-as-code for coding agents.
@@ -79,6 +81,12 @@ pub enum Command {
     Screen(Screen),
     /// Type a message into an agent and say what is known of its arrival.
     Send(Send),
+    /// Say for the agent inside which this runs what it does. Called by its runtime's hooks.
+    #[command(hide = true)]
+    Heartbeat(Heartbeat),
+    /// Say what you do, as an agent: working, idle, waiting, done or blocked.
+    #[command(hide = true)]
+    Report(Report),
     /// Start agents, and keep them started.
     Start(Power),
     /// Stop agents, and keep them stopped.

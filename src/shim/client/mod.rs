@@ -8,6 +8,7 @@ mod error;
 mod exchange;
 mod keys;
 mod pager;
+mod say;
 mod signals;
 mod subscribe;
 mod terminal;
@@ -23,6 +24,7 @@ use super::protocol::{Done, Screen, Scrollback, ScrollbackRequest, SendAnswer, S
 pub use attach::{AttachEnd, Attachment, attach};
 pub use error::ClientError;
 pub use keys::{DetachKey, KeyError};
+pub use say::{Heard, Place, Unsaid};
 pub use subscribe::{Subscription, subscribe};
 
 /// Long enough for a shim on a busy machine to answer a question about itself.

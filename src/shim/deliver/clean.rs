@@ -1,5 +1,7 @@
 //! Text on its way into someone else's input line.
 
+use crate::heartbeat;
+
 /// Longest message, in bytes, after cleaning.
 pub(super) const TEXT_MAX: usize = 64 << 10;
 
@@ -15,19 +17,7 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 fn keeps(c: char) -> bool {
-    match c {
-        '\n' | '\t' => true,
-        // Line and paragraph separator; marks, embeddings, overrides and isolates of the bidirectional algorithm.
-        '\u{2028}'
-        | '\u{2029}'
-        | '\u{061c}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}' => false,
-        // C0, DEL and C1.
-        _ => !c.is_control(),
-    }
+    matches!(c, '\n' | '\t') || !heartbeat::acts(c)
 }
 
 /// What to write to the terminal. A program without bracketed paste would take a newline for Enter and a tab for a

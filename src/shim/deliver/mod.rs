@@ -5,9 +5,9 @@
 //! waiting for it.
 
 mod admit;
-mod beat;
 mod clean;
 mod typing;
+mod word;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -73,6 +73,13 @@ impl Deliveries {
     /// A message is under way.
     pub(super) fn typing(&self) -> bool {
         self.current.is_some()
+    }
+
+    /// The agent's own hook says that a prompt arrived.
+    pub(super) fn confirm(&mut self, now: Instant) {
+        if let Some(typing) = &mut self.current {
+            typing.confirm(now);
+        }
     }
 
     /// A first message waits for the agent to be ready.

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use alacritty_terminal::term::TermMode;
 
 use super::Sender;
-use super::beat::Beat;
 use super::clean::paste;
+use super::word::confirms;
+use crate::heartbeat::Word;
 use crate::manifest::BusyInput;
 use crate::shim::agent::Shim;
 use crate::shim::classify::Found;
@@ -56,7 +57,9 @@ pub(super) struct Typing {
     /// When the agent had read all of it.
     read_at: Option<Instant>,
     draft_before: Option<String>,
-    beat_before: Option<Beat>,
+    word_before: Option<Word>,
+    /// The agent's own hook has said that a prompt arrived, after Enter.
+    confirmed: bool,
     sent: Option<Sent>,
     enters: u32,
 }
@@ -74,6 +77,14 @@ impl Typing {
     /// Between paste and Enter.
     pub(super) fn settles(&self) -> bool {
         self.sent.is_none()
+    }
+
+    /// The agent's own hook says that a prompt arrived. Before our Enter that cannot be ours.
+    pub(super) fn confirm(&mut self, now: Instant) {
+        if !self.settles() {
+            self.confirmed = true;
+            self.look_at = now;
+        }
     }
 
     /// Whether to look at it now: it is time, or there is something new.
@@ -98,7 +109,7 @@ impl Shim {
     pub(super) fn paste(&mut self, sender: Sender, text: &str, busy: bool, now: Instant) {
         let bracketed = self.model.mode().contains(TermMode::BRACKETED_PASTE);
         let draft_before = self.patterns.draft(&self.model.text());
-        let beat_before = Beat::read(&self.manifest.folder);
+        let word_before = self.word_on_disk();
         let bytes = paste(text, bracketed);
         // Admission has made sure that there is room.
         self.type_in(&bytes);
@@ -112,7 +123,8 @@ impl Shim {
             pasted_at: now,
             read_at: self.input.is_empty().then_some(now),
             draft_before,
-            beat_before,
+            word_before,
+            confirmed: false,
             sent: None,
             enters: 0,
         });
@@ -188,8 +200,8 @@ impl Shim {
     /// Looks for a proof that the message has arrived.
     fn prove(&mut self, typing: &mut Typing, now: Instant) -> Option<SendAnswer> {
         let sent = typing.sent.as_ref()?;
-        let beat = Beat::read(&self.manifest.folder);
-        if beat.is_some_and(|beat| beat.confirms(typing.beat_before.as_ref())) {
+        let on_disk = || self.word_on_disk().is_some_and(|word| confirms(&word, typing.word_before.as_ref()));
+        if typing.confirmed || on_disk() {
             return Some(typing.answer(Outcome::Confirmed, None, now));
         }
         let proof = if typing.enters < ENTERS { PROOF } else { PROOF_LAST };
@@ -200,7 +212,8 @@ impl Shim {
         let waits = sent.draft.as_deref().is_some_and(|sent| remains(sent, draft.as_deref()));
         let gone = sent.draft.is_some() && !waits && answered;
         // An agent that reports its state may yet confirm what its screen already shows.
-        if gone && (over || typing.beat_before.is_none()) {
+        let reports = typing.word_before.is_some() || self.words.last.is_some();
+        if gone && (over || !reports) {
             let queues = self.manifest.policy.delivery.busy_input == BusyInput::Queue;
             let outcome = if typing.busy && queues { Outcome::Queued } else { Outcome::Submitted };
             return Some(typing.answer(outcome, None, now));

@@ -111,6 +111,9 @@ impl Shim {
             viewers: self.server.viewers,
             typing: self.server.typing,
         });
+        if let Some(report) = &self.words.last {
+            connection.event(&Event::Report { report: report.clone(), past: true });
+        }
         if quiet {
             connection.event(&self.settled());
         }

@@ -4,6 +4,7 @@ mod attach;
 mod connection;
 mod events;
 mod requests;
+mod word;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,6 +25,7 @@ use super::terminal::{Fed, Model};
 use super::turn::Source;
 use connection::{Connection, Phase};
 pub(super) use events::TYPING;
+pub(super) use word::Words;
 
 /// Most connections at a time.
 const CLIENTS_MAX: usize = 64;

@@ -25,6 +25,7 @@ pub(super) enum Verb {
     Send,
     Signal,
     Reload,
+    Report,
     Attach,
     Subscribe,
 }
@@ -96,6 +97,9 @@ impl Shim {
                     connection.deadline = None;
                 }
                 Ok(())
+            }),
+            Verb::Report => parse(line).and_then(|said| self.take_word(connection, said, now)).map(|done| {
+                connection.answer(&done, now + PATIENCE);
             }),
             Verb::Attach => parse(line).map(|request| self.attach(connection, &request, now)),
             Verb::Subscribe => {
@@ -204,6 +208,7 @@ fn verb(line: &[u8]) -> Result<Verb, serde_json::Value> {
             "send" => Ok(Verb::Send),
             "signal" => Ok(Verb::Signal),
             "reload" => Ok(Verb::Reload),
+            "report" => Ok(Verb::Report),
             "attach" => Ok(Verb::Attach),
             "subscribe" => Ok(Verb::Subscribe),
             _ => refused(error("unsupported", format!("this shim has no verb {word:?}: use a newer one"))),

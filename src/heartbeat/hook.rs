@@ -1,0 +1,168 @@
+//! What an agent CLI hands to its hooks: one JSON object on standard input, of which a few words at its top matter.
+
+use std::fmt;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::read;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+/// How long a hook's host may take to say what it has to say.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// This much is looked at.
+const LOOKED_AT: usize = 64 << 10;
+
+/// This much is taken, so that its host finds no broken pipe.
+const TAKEN: usize = 8 << 20;
+
+/// What is known of a hook's call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The hook's name.
+    pub event: Option<String>,
+    pub session: Option<String>,
+    /// The class of an error that ended a turn.
+    pub error: Option<String>,
+    /// What it says to people.
+    pub message: Option<String>,
+}
+
+/// The words at the top of `bytes`, which may end anywhere.
+#[must_use]
+pub fn understand(bytes: &[u8]) -> Call {
+    let mut call = Call::default();
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    // What was understood before the object broke off counts.
+    let _ = Fill(&mut call).deserialize(&mut json);
+    call
+}
+
+struct Fill<'a>(&'a mut Call);
+
+impl<'de> DeserializeSeed<'de> for Fill<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Fill<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a hook's call")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            let place = match key.as_str() {
+                "hook_event_name" | "type" => &mut self.0.event,
+                "session_id" | "thread-id" => &mut self.0.session,
+                "error" => &mut self.0.error,
+                "message" => &mut self.0.message,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            let value: serde_json::Value = map.next_value()?;
+            if let serde_json::Value::String(text) = value {
+                *place = Some(text);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes what comes from `input`, until it ends, is too much or takes too long. Gives the beginning.
+///
+/// `input` is read only when something is there, so a terminal or a pipe that nobody writes to costs 50 ms at most.
+#[must_use]
+pub fn take(input: impl AsFd) -> Vec<u8> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut seen = Vec::new();
+    let mut taken = 0;
+    let mut buffer = vec![0; 64 << 10];
+    while taken < TAKEN {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let millis = u16::try_from(left.as_millis()).unwrap_or(u16::MAX);
+        let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::from(millis)) {
+            Ok(0) if left.is_zero() => break,
+            Ok(0) | Err(Errno::EINTR) => continue,
+            Ok(_) => {}
+            Err(_) => break,
+        }
+        match read(input.as_fd(), &mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                taken += count;
+                let room = LOOKED_AT.saturating_sub(seen.len()).min(count);
+                seen.extend_from_slice(&buffer[..room]);
+            }
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(_) => break,
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    const STOP_FAILURE: &str = r#"{"session_id":"a-b","transcript_path":"/t","cwd":"/c","hook_event_name":"StopFailure",
+        "error":"rate_limit","message":null}"#;
+
+    #[test]
+    fn a_whole_call_is_understood() {
+        let call = understand(STOP_FAILURE.as_bytes());
+        assert_eq!((call.event.as_deref(), call.session.as_deref()), (Some("StopFailure"), Some("a-b")));
+        assert_eq!((call.error.as_deref(), call.message), (Some("rate_limit"), None));
+    }
+
+    #[test]
+    fn what_stands_before_the_break_counts() {
+        let cut = &STOP_FAILURE[..STOP_FAILURE.find("rate").unwrap()];
+        let call = understand(cut.as_bytes());
+        assert_eq!((call.event.as_deref(), call.error), (Some("StopFailure"), None));
+        for nothing in ["", "[1]", "7", "{", "\u{0}", "{\"a\"", r#"{"hook_event_name":{"x":1}}"#] {
+            assert_eq!(understand(nothing.as_bytes()), Call::default(), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn a_nested_name_is_not_the_hooks() {
+        let call =
+            understand(br#"{"tool_input":{"hook_event_name":"Stop","error":"x"},"hook_event_name":"PreToolUse"}"#);
+        assert_eq!((call.event.as_deref(), call.error), (Some("PreToolUse"), None));
+    }
+
+    #[test]
+    fn a_deep_object_is_given_up_and_not_followed() {
+        let deep = format!(r#"{{"session_id":"s","tool_input":{}"#, "[".repeat(60_000));
+        assert_eq!(understand(deep.as_bytes()).session.as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn all_that_comes_is_taken_and_the_beginning_kept() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let writing = std::thread::spawn(move || writer.write_all(&vec![b'x'; 1 << 20]));
+        assert_eq!(take(&reader).len(), LOOKED_AT);
+        writing.join().unwrap().expect("the host finds no broken pipe");
+    }
+
+    #[test]
+    fn nobody_is_waited_for_long() {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let began = Instant::now();
+        assert_eq!(take(&reader), b"");
+        assert!(began.elapsed() >= PATIENCE && began.elapsed() < Duration::from_secs(10));
+    }
+}
