@@ -15,6 +15,8 @@ import time
 LONG = 90.0
 KEY = "sk-ant-stub"
 MODEL = {"claude": "sonnet", "codex": "stub-2", "opencode": "stub/stub-2"}
+# A CLI whose hooks fleet may set says itself that a prompt arrived.
+OUTCOME = {"claude": "confirmed", "codex": "submitted", "opencode": "submitted"}
 SEEN_MODEL = {"claude": r"claude-sonnet-", "codex": r"^stub-2$", "opencode": r"^stub-2$"}
 
 
@@ -243,7 +245,7 @@ class Run:
         """Sends, and expects an outcome that counts as delivered, and the answer on the screen."""
         self.wait_state(name, "idle")
         said = self.fleet("send", name, f"{text} [[stub:say={reply}]]", status=0).strip()
-        if not re.match(r"confirmed|submitted", said):
+        if not re.match(OUTCOME[self.cli], said):
             raise Failed(f"the outcome is {said!r}")
         wait_for(f"{reply!r} on the screen of {name}", lambda: re.search(rf"^\W{{0,8}}{reply}", self.screen(name), re.M))
         self.step(f"{name}: {said.splitlines()[0]}; the answer is on its screen")
@@ -293,10 +295,58 @@ class Run:
 
         self.change_model()
         self.kill_things()
+        if self.cli == "claude":
+            self.own_words()
         # The other two write into theirs.
         if self.cli == "opencode" and self.config_text() != self.before:
             raise Failed(f"{self.config_path()} was changed")
         self.destroy()
+
+    def word(self, name):
+        """What the agent's hooks said last, and the notes that wait to be read."""
+        folder = f"{self.home}/.local/state/fleet/{self.fleet_id}/agents/{name}"
+        try:
+            with open(f"{folder}/heartbeat") as file:
+                word = json.load(file)
+        except (OSError, ValueError):
+            return {}, []
+        notes = []
+        if os.path.isdir(f"{folder}/reports"):
+            for kept in sorted(os.listdir(f"{folder}/reports")):
+                with open(f"{folder}/reports/{kept}") as file:
+                    notes.append(json.load(file).get("note"))
+        return word, notes
+
+    def own_words(self):
+        """Every state that the hooks can say."""
+        def said(state, event):
+            there = lambda: (lambda word: word.get("state") == state and word.get("event") == event)(self.word("lead")[0])
+            wait_for(f"lead's hook {event} says {state}; it says {self.word('lead')}", there)
+            return self.word("lead")
+
+        word, _ = said("idle", "Stop")
+        if not word.get("session") or word["progress"] < 3:
+            raise Failed(f"a word without its conversation or its progress: {word}")
+        self.fleet("send", "lead", "say it [[stub:run=fleet report done --note the-stub-says-so]]", status=0)
+        wait_for("the agent's own report, without a question", lambda: "the-stub-says-so" in self.word("lead")[1])
+        said("idle", "Stop")
+        self.wait_state("lead", "idle")
+        self.fleet("send", "lead", "run it [[stub:run=touch made-by-the-stub]]", status=0)
+        said("waiting", "PermissionRequest")
+        self.wait_state("lead", "waiting-for-human")
+        self.attach("lead")
+        wait_for("the question in tmux", lambda: "Do you want to" in self.pane())
+        self.tmux("send-keys", "-t", "=view:", "Enter")
+        said("idle", "Stop")
+        self.detach("lead")
+        if not os.path.exists(f"{self.project}/made-by-the-stub"):
+            raise Failed("the command was agreed to and did not run")
+        self.wait_state("lead", "idle")
+        self.fleet("send", "lead", "fail it [[stub:fail=budget]]", status=0)
+        _, notes = said("blocked", "StopFailure")
+        if not any("billing_error" in (note or "") for note in notes):
+            raise Failed(f"no note says why it is blocked: {notes}")
+        self.step(f"lead's hooks said idle, waiting, idle, blocked; kept: {notes}")
 
     def change_model(self):
         before = {name: self.agent_pid(name) for name in ("lead", "coder-1", "coder-2")}

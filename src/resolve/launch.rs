@@ -116,6 +116,7 @@ pub(super) fn launch(
         ("role-text", role_text.unwrap_or_default().to_owned()),
         ("dir", show(&dir)),
         ("files", show(&folder.join("files"))),
+        ("fleet", show(&context.paths.bin().join("fleet"))),
     ];
     values.extend(runtime.model.as_ref().map(|model| ("model", model.value.clone())));
     values.extend(runtime.effort.as_ref().map(|effort| ("effort", effort.value.clone())));

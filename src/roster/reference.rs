@@ -44,7 +44,7 @@ pub const CHAPTERS: &[(&str, &[Scope], &str)] = &[
     (
         "In a runtime file",
         &[Scope::RuntimeFile, Scope::RuntimeData],
-        "`runtimes/NAME.kdl` beside the roster, or built in. Arguments may use `{model} {effort} {role-file} {role-text} {prompt} {session} {home} {dir} {files}`; each word stays one argument.",
+        "`runtimes/NAME.kdl` beside the roster, or built in. Arguments may use `{model} {effort} {role-file} {role-text} {prompt} {session} {home} {dir} {files} {fleet}`; each word stays one argument.",
     ),
     (
         "In the header of a role file",

@@ -69,7 +69,7 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
 }
 
 /// What every argument, variable and file may fill in.
-const EVERYWHERE: &[&str] = &["role-file", "role-text", "dir", "files"];
+const EVERYWHERE: &[&str] = &["role-file", "role-text", "dir", "files", "fleet"];
 
 /// Placeholders that nothing fills in where they stand.
 fn placeholders(node: &Node, diagnostics: &mut Diagnostics) {

@@ -49,6 +49,11 @@ impl fmt::Display for Unsaid {
 
 impl std::error::Error for Unsaid {}
 
+/// Whether the shim says no to this word, and not only to this moment.
+fn is_final(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused { answer, .. } if ["denied", "bad-request"].contains(&answer.error.as_str()))
+}
+
 impl Place {
     /// From the variables that a shim gives its agent. `None`: this process is not inside an agent.
     #[must_use]
@@ -88,9 +93,7 @@ impl Place {
             Some(socket) => match request::<_, Done>(socket, "report", &said, timeout) {
                 Ok(_) => return Ok(Heard::ByShim),
                 Err(ClientError::Refused { answer, .. }) if answer.error == "unsupported" => None,
-                Err(error @ (ClientError::Refused { .. } | ClientError::Denied { .. })) => {
-                    return Err(Unsaid::Denied(error));
-                }
+                Err(error @ ClientError::Refused { .. }) if is_final(&error) => return Err(Unsaid::Denied(error)),
                 Err(error) => Some(error),
             },
         };
