@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use serde::Deserialize;
 
 use super::{FORMAT, SIZE_MAX, Word};
+use crate::manifest::RunRecord;
 use crate::supervise::event::Report;
 use crate::system::fs::{self, FsError};
 
@@ -29,6 +30,17 @@ pub struct Expected<'a> {
     pub now: u64,
     /// The user that the agent runs as.
     pub uid: u32,
+}
+
+impl<'a> Expected<'a> {
+    /// What is expected now of the run in `run.json`. A shim that is older than words gave its run no mark: nothing is
+    /// believed of it.
+    #[must_use]
+    pub fn of(run: &'a RunRecord, uid: u32) -> Self {
+        let started: Option<jiff::Timestamp> = run.started.parse().ok();
+        let since = started.and_then(|at| u64::try_from(at.as_millisecond()).ok()).unwrap_or(0);
+        Self { nonce: run.nonce.as_deref().unwrap_or_default(), since, now: super::now(), uid }
+    }
 }
 
 /// Why a word is not believed.

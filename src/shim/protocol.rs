@@ -232,6 +232,10 @@ pub enum Event {
         /// It was said before this subscription began.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         past: bool,
+        /// It stood in the agent's folder, with this run's mark: whoever said it had no time to wait and was gone before
+        /// it could be known.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unproven: bool,
     },
     /// A word that claimed to be the agent's own and was not believed.
     Refused {

@@ -39,7 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("system", &["ids", "manifest", "units"]),
-    ("heartbeat", &["supervise", "system"]),
+    ("heartbeat", &["manifest", "supervise", "system"]),
     ("canary", &["heartbeat", "script", "shim", "system"]),
     ("shim", &["heartbeat", "manifest", "ids", "system"]),
     (

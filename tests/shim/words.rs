@@ -3,6 +3,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
+use fleet::heartbeat::file::{self, Expected};
+use fleet::heartbeat::spool;
+use fleet::manifest::RunRecord;
+use fleet::supervise::event::ReportKind;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Place, Shim, eventually};
@@ -14,16 +19,13 @@ fn agent() -> Place {
     Place::shell(&script)
 }
 
-/// Has the agent run a command, and gives what it printed.
+/// Has the agent run a command, and gives what stands on its screen then.
 fn run(shim: &Shim, line: &str) -> String {
-    let before = shim.status()["bytes"].as_u64();
+    let ends = || shim.lines().iter().filter(|line| line.starts_with('=')).count();
+    let before = ends();
     let mut viewer = shim.attach("rw", 80, 24);
     viewer.send(b'I', format!("{line}\r").as_bytes());
-    eventually(&format!("`{line}` has run"), || {
-        let text = shim.lines().join("\n");
-        (shim.status()["bytes"].as_u64() > before && text.trim_end().rsplit('\n').next()?.starts_with('='))
-            .then_some(text)
-    })
+    eventually(&format!("`{line}` has run"), || (ends() > before).then(|| shim.lines().join("\n")))
 }
 
 /// `fleet` as somebody who has the agent's variables and is none of its processes.
@@ -79,6 +81,12 @@ fn what_is_reported_outlives_the_next_beats_and_the_supervisors_absence() {
     run(&shim, "fleet report blocked");
     run(&shim, "fleet report working");
     run(&shim, "fleet heartbeat --state idle </dev/null");
+    let run: RunRecord = serde_json::from_value(place.json("run.json")).unwrap();
+    let expected = Expected::of(&run, nix::unistd::geteuid().as_raw());
+    let told = file::read(&place.folder(), &expected).unwrap().unwrap();
+    assert_eq!((told.kind, told.progress), (ReportKind::Idle, Some(2)));
+    let waiting = spool::waiting(&place.folder(), &expected);
+    assert!(waiting.len() == 2 && waiting.iter().all(|waiting| waiting.this_run), "{waiting:?}");
     let kept: Vec<_> = spooled(&place).iter().map(|word| (word["state"].clone(), word["note"].clone())).collect();
     assert_eq!(kept, [(json!("done"), json!("all green")), (json!("blocked"), json!(null))]);
     assert_eq!(place.json("heartbeat")["state"], "idle");
@@ -108,10 +116,10 @@ fn nobody_else_speaks_for_the_agent() {
     assert!(words.contains("is not one of the agent's"), "{words}");
     assert!(events.event("refused")["why"].as_str().unwrap().contains("is not one of the agent's"));
 
+    assert!(!place.folder().join("heartbeat").exists() && spooled(&place).is_empty());
+
     let beat = outside(&place, &["heartbeat", "--state", "idle"]);
     assert_eq!((beat.status.code(), beat.stdout.as_slice()), (Some(0), &b""[..]));
-    events.event("refused");
-    assert!(!place.folder().join("heartbeat").exists() && spooled(&place).is_empty());
 }
 
 #[test]
@@ -176,4 +184,32 @@ fn a_secret_in_a_note_is_masked() {
     run(&shim, "fleet report blocked --note \"the token $TOKEN is refused\"");
     assert_eq!(spooled(&place)[0]["note"], "the token *** is refused");
     assert_eq!(place.json("heartbeat")["note"], "the token *** is refused");
+}
+
+/// A shim that has no time is no reason to call its own agent a forger.
+#[test]
+fn a_word_whose_speaker_did_not_wait_is_found_in_the_folder() {
+    let fleet = env!("CARGO_BIN_EXE_fleet");
+    let place = Place::shell(&format!(
+        "until [ -e go ]; do sleep 0.01; done; {fleet} heartbeat --state blocked </dev/null; touch ran; exec sleep 1000"
+    ));
+    let shim = place.up();
+    let mut events = shim.frames("subscribe", &json!({}));
+    events.event("settled");
+    shim.signal(Signal::SIGSTOP);
+    std::fs::write(place.root.path().join("go"), "").unwrap();
+    eventually("the hook has given up", || place.root.path().join("ran").exists().then_some(()));
+    shim.signal(Signal::SIGCONT);
+    let event = loop {
+        let frame = events.next().unwrap();
+        let event: Value = serde_json::from_slice(&frame.payload).unwrap();
+        assert_ne!(event["event"], "refused", "{event}");
+        if event["event"] == "report" {
+            break event;
+        }
+    };
+    assert_eq!((&event["report"]["state"], &event["unproven"]), (&json!("blocked"), &json!(true)));
+    assert_eq!(spooled(&place).len(), 1);
+    let again = shim.frames("subscribe", &json!({})).event("report");
+    assert_eq!(again["report"], event["report"]);
 }

@@ -112,7 +112,7 @@ impl Shim {
             typing: self.server.typing,
         });
         if let Some(report) = &self.words.last {
-            connection.event(&Event::Report { report: report.clone(), past: true });
+            connection.event(&Event::Report { report: report.clone(), past: true, unproven: false });
         }
         if quiet {
             connection.event(&self.settled());
