@@ -39,6 +39,9 @@ def submit(text):
     if time.time() < busy_until and "busy" in faults:
         queued.append(text)
         said.append("queued: " + text)
+        if "other" in faults:
+            # At this very moment it takes up another message, which waited before.
+            beat("prompt-submitted")
         return
     with open("got", "a") as file:
         file.write(json.dumps(text) + "\n")

@@ -31,6 +31,17 @@ fn a_quiet_agent_costs_no_wake_up() {
     assert_eq!(wakes_in_three_seconds(&shim), 0);
 }
 
+#[test]
+fn nor_after_it_has_reported() {
+    let fleet = env!("CARGO_BIN_EXE_fleet");
+    let place = Place::shell(&format!("{fleet} report blocked --note stuck; exec sleep 1000"));
+    let shim = place.up();
+    let mut events = shim.frames("subscribe", &json!({}));
+    events.event("settled");
+    assert!(place.folder().join("heartbeat").exists());
+    assert_eq!(wakes_in_three_seconds(&shim), 0);
+}
+
 /// Not even for those who look on, once everything has been shown and told.
 #[test]
 fn nor_with_a_viewer_and_a_subscriber() {

@@ -77,6 +77,17 @@ fn a_word_that_does_not_carry_this_runs_mark_confirms_nothing() {
     assert_eq!(send(&shim, "hello")["outcome"], "submitted");
 }
 
+/// Nobody knows whose prompt it was.
+#[test]
+fn a_prompt_hook_of_an_agent_that_queues_does_not_confirm_what_was_sent_into_a_turn() {
+    let place = agent(&["startbusy=30", "busy=30", "other"]);
+    let shim = place.up();
+    shim.shows("* working");
+    let answer = send(&shim, "hello");
+    assert_eq!(answer["outcome"], "queued", "{answer}");
+    assert_eq!(place.json("heartbeat")["state"], "prompt-submitted");
+}
+
 #[test]
 fn a_swallowed_enter_is_pressed_once_more() {
     let place = agent(&["swallow=1"]);

@@ -200,8 +200,10 @@ impl Shim {
     /// Looks for a proof that the message has arrived.
     fn prove(&mut self, typing: &mut Typing, now: Instant) -> Option<SendAnswer> {
         let sent = typing.sent.as_ref()?;
+        // In a turn a runtime that queues may take up another message, which waited before: its hook is no proof of ours.
+        let queued = typing.busy && self.manifest.policy.delivery.busy_input == BusyInput::Queue;
         let on_disk = || self.word_on_disk().is_some_and(|word| confirms(&word, typing.word_before.as_ref()));
-        if typing.confirmed || on_disk() {
+        if !queued && (typing.confirmed || on_disk()) {
             return Some(typing.answer(Outcome::Confirmed, None, now));
         }
         let proof = if typing.enters < ENTERS { PROOF } else { PROOF_LAST };
@@ -212,10 +214,9 @@ impl Shim {
         let waits = sent.draft.as_deref().is_some_and(|sent| remains(sent, draft.as_deref()));
         let gone = sent.draft.is_some() && !waits && answered;
         // An agent that reports its state may yet confirm what its screen already shows.
-        let reports = typing.word_before.is_some() || self.words.last.is_some();
+        let reports = !queued && (typing.word_before.is_some() || self.words.last.is_some());
         if gone && (over || !reports) {
-            let queues = self.manifest.policy.delivery.busy_input == BusyInput::Queue;
-            let outcome = if typing.busy && queues { Outcome::Queued } else { Outcome::Submitted };
+            let outcome = if queued { Outcome::Queued } else { Outcome::Submitted };
             return Some(typing.answer(outcome, None, now));
         }
         if !over {
