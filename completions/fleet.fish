@@ -175,10 +175,10 @@ complete -c fleet -n "__fish_fleet_using_subcommand send" -s h -l help -d 'Print
 complete -c fleet -n "__fish_fleet_using_subcommand heartbeat" -l state -d 'What the agent does' -r -f -a "beat\t'It is there'
 prompt-submitted\t'It took a prompt'
 tool\t'It calls a tool, or the tool has ended'
-working\t''
+working\t'It is at work'
 idle\t'Its turn is over'
 waiting\t'It waits for a person'
-done\t''
+done\t'Its task is finished'
 blocked\t'It cannot go on'"
 complete -c fleet -n "__fish_fleet_using_subcommand heartbeat" -l event -d 'The event that calls this, in the runtime\'s own words' -r
 complete -c fleet -n "__fish_fleet_using_subcommand heartbeat" -l progress -d 'How much the agent has done: any number that grows; else fleet counts' -r

@@ -93,9 +93,9 @@ fn input_that_never_ends_holds_nobody_up() {
 #[test]
 fn a_report_says_what_happened() {
     let bench = Bench::new();
-    let said = inside(&bench, &["report", "done", "--note", "all green"], "");
+    let said = inside(&bench, &["report", "done", "--note", "-all green"], "");
     assert_eq!(said.all(), "exit 0\n---- out\nreported: done\n");
-    assert_eq!(word(&bench)["note"], "all green");
+    assert_eq!(word(&bench)["note"], "-all green");
     let said = inside(&bench, &["report", "waiting", "--json"], "");
     let json: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(json, serde_json::json!({"format": 1, "agent": "lead", "state": "waiting", "by": "file"}));

@@ -35,11 +35,13 @@ pub enum Seen {
     PromptSubmitted,
     /// It calls a tool, or the tool has ended.
     Tool,
+    /// It is at work.
     Working,
     /// Its turn is over.
     Idle,
     /// It waits for a person.
     Waiting,
+    /// Its task is finished.
     Done,
     /// It cannot go on.
     Blocked,
@@ -69,7 +71,7 @@ pub struct Report {
     #[arg(value_enum, value_name = "STATE")]
     pub state: Own,
     /// What there is to say about it, one line of at most 2000 characters.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub note: Option<String>,
     /// Print JSON.
     #[arg(long)]
