@@ -10,7 +10,7 @@ use nix::unistd::read;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 /// How long a hook's host may take to say what it has to say.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// This much is looked at.
 const LOOKED_AT: usize = 64 << 10;
@@ -80,7 +80,7 @@ impl<'de> Visitor<'de> for Fill<'_> {
 
 /// Takes what comes from `input`, until it ends, is too much or takes too long. Gives the beginning.
 ///
-/// `input` is read only when something is there, so a terminal or a pipe that nobody writes to costs 50 ms at most.
+/// `input` is read only when something is there, so a terminal or a pipe that nobody writes to costs 100 ms at most.
 #[must_use]
 pub fn take(input: impl AsFd) -> Vec<u8> {
     let deadline = Instant::now() + PATIENCE;
