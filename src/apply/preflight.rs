@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access};
 
@@ -10,14 +9,15 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::manifest::SecretSource;
 use crate::resolve::{Agent, Fleet};
 use crate::system::git;
-use crate::system::process::{self, Invocation};
 use crate::system::service::ManagerKind;
 
-/// Longest wait for the manager's environment.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Looks every agent over.
-pub fn check(fleet: &Fleet, manager: ManagerKind, diagnostics: &mut Diagnostics) {
+/// Looks every agent over. `names` tells which variables `manager` passes on, and is asked once at most.
+pub fn check(
+    fleet: &Fleet,
+    manager: ManagerKind,
+    names: &dyn Fn() -> BTreeSet<String>,
+    diagnostics: &mut Diagnostics,
+) {
     let mut variables = None;
     // Most agents of a fleet share a program and a folder, which are looked at once.
     let (mut programs, mut folders) = (BTreeSet::new(), BTreeSet::new());
@@ -43,7 +43,7 @@ pub fn check(fleet: &Fleet, manager: ManagerKind, diagnostics: &mut Diagnostics)
                     )
                 }),
                 SecretSource::Env(name) => {
-                    let known = variables.get_or_insert_with(|| environment(manager));
+                    let known = variables.get_or_insert_with(names);
                     (!known.contains(name)).then(|| absent_variable(&secret.name, name, manager))
                 }
                 SecretSource::Cmd(words) => words.first().and_then(|program| absent_program(&secret.name, program)),
@@ -95,19 +95,6 @@ fn absent_variable(secret: &str, name: &str, manager: ManagerKind) -> (String, S
             format!("the secret `{secret}` is not there: this shell has no variable {name}"),
             format!("export {name} before `fleet apply`, or use from=\"file:PATH\""),
         ),
-    }
-}
-
-/// Names of the variables that the service manager would pass on.
-fn environment(manager: ManagerKind) -> BTreeSet<String> {
-    match manager {
-        ManagerKind::Local => std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),
-        ManagerKind::Systemd => {
-            let argv = ["systemctl", "--user", "show-environment"];
-            let Ok(finished) = process::run(&Invocation::new(argv, TIMEOUT)) else { return BTreeSet::new() };
-            let text = String::from_utf8_lossy(&finished.stdout).into_owned();
-            text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name.to_owned()).collect()
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::manifest::SOCKET_PATH_MAX;
 use crate::resolve::HostFacts;
 use crate::system::process::{self, Invocation};
 use crate::system::service::detect::{self, Facts};
+use crate::system::service::own_variables;
 use crate::system::{fs, proc};
 use crate::units::ManagerKind;
 
@@ -238,7 +239,7 @@ fn roster(global: &Global, host: &HostFacts) -> Option<Check> {
     Some(match loaded {
         Ok(mut loaded) if loaded.fleet.is_some() => {
             if let Some(fleet) = &loaded.fleet {
-                preflight::check(fleet, ManagerKind::Local, &mut loaded.diagnostics);
+                preflight::check(fleet, ManagerKind::Local, &own_variables, &mut loaded.diagnostics);
             }
             if loaded.diagnostics.has_errors() {
                 let found = "valid, but this machine does not have all it names";

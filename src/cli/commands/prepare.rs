@@ -76,7 +76,7 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
         Some(ledger) if ledger.manager != kind => Some(managers::open(ledger.manager, &state)?),
         _ => None,
     };
-    preflight::check(&fleet, kind, &mut loaded.diagnostics);
+    preflight::check(&fleet, kind, &|| chosen.manager.variables(), &mut loaded.diagnostics);
     binaries::check()?;
     findings(ui, shared, &loaded);
     if loaded.diagnostics.has_errors() {

@@ -11,6 +11,7 @@ pub mod systemctl;
 pub mod systemd;
 pub mod transient;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -77,6 +78,12 @@ pub trait ServiceManager: fmt::Debug {
         let _ = units;
     }
 
+    /// The names of the variables that it passes on to whom it starts: those of this process, where it has none of its own.
+    /// Empty when it does not answer.
+    fn variables(&self) -> BTreeSet<String> {
+        own_variables()
+    }
+
     /// [`ServiceManager::start_many`] of one.
     ///
     /// # Errors
@@ -92,6 +99,17 @@ pub trait ServiceManager: fmt::Debug {
     fn stop(&self, unit: &UnitName, timeout: Duration) -> Result<(), ManagerError> {
         self.stop_many(std::slice::from_ref(unit), timeout).into_iter().collect()
     }
+}
+
+/// The names of the variables of this process.
+#[must_use]
+pub fn own_variables() -> BTreeSet<String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+}
+
+/// The names in what systemd says of its environment: one `NAME=value` each.
+fn names<'a>(assignments: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    assignments.into_iter().filter_map(|line| line.split_once('=')).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// What systemd calls the units of one fleet. Ids hold no dash, so no pattern matches another fleet's units.

@@ -2,11 +2,11 @@
 //!
 //! systemctl speaks to the manager's private socket, so no bus is needed. One fork per request, however many units.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::cause::Cause;
-use super::{ManagerError, ManagerKind, ServiceManager, UnitState, is_target, listed, patterns};
+use super::{ManagerError, ManagerKind, ServiceManager, UnitState, is_target, listed, names, patterns};
 use crate::ids::{FleetId, UnitName};
 use crate::system::process::{Finished, Invocation, ProcessError, run};
 
@@ -157,6 +157,11 @@ impl ServiceManager for SystemctlManager {
     fn reset_failed(&self, units: &[UnitName]) {
         // Fails for units that are not loaded, which then have nothing to reset.
         let _ = systemctl(["reset-failed", "--"].into_iter().chain(units.iter().map(UnitName::as_str)), CALL);
+    }
+
+    fn variables(&self) -> BTreeSet<String> {
+        let text = ask(["show-environment"], CALL, "ask systemd for its variables").unwrap_or_default();
+        names(text.lines())
     }
 
     fn start_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>> {

@@ -1,6 +1,6 @@
 //! The systemd user manager, over the session bus (org.freedesktop.systemd1(5)).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
@@ -14,7 +14,7 @@ use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant};
 
 use super::cause::Cause;
-use super::{ManagerError, ManagerKind, ServiceManager, UnitState, is_target, listed, patterns};
+use super::{ManagerError, ManagerKind, ServiceManager, UnitState, is_target, listed, names, patterns};
 use crate::ids::{FleetId, UnitName};
 
 const NAME: &str = "org.freedesktop.systemd1";
@@ -295,6 +295,15 @@ impl ServiceManager for SystemdManager {
                 let _ = self.call("ResetFailedUnit", &(unit.as_str(),)).await;
             }
         });
+    }
+
+    fn variables(&self) -> BTreeSet<String> {
+        let ask = async {
+            let reply = self.call_at(PATH, PROPERTIES, "Get", &(MANAGER, "Environment"), CALL).await?;
+            let value: OwnedVariant = reply.body().deserialize()?;
+            Ok::<_, zbus::Error>(Vec::<String>::try_from(value).unwrap_or_default())
+        };
+        names(self.runtime.block_on(ask).unwrap_or_default().iter().map(String::as_str))
     }
 
     fn start_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>> {
