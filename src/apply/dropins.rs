@@ -20,14 +20,13 @@ pub fn find(unit_base: &Path, runtime_dir: Option<&Path>, units: &[UnitName]) ->
     let bases = [Some(unit_base.to_path_buf()), beside].into_iter().flatten().chain(transient);
     let mut found: BTreeMap<PathBuf, DropIn> = BTreeMap::new();
     for base in bases {
-        for folder in listing(&base).into_iter().filter(|path| path.extension().is_some_and(|end| end == "d")) {
+        for folder in listing(&base, "d") {
             let Some(name) = folder.file_stem().and_then(|name| name.to_str()) else { continue };
             let touched: Vec<UnitName> = units.iter().filter(|unit| applies(name, unit.as_str())).cloned().collect();
             if touched.is_empty() {
                 continue;
             }
-            for path in listing(&folder).into_iter().filter(|path| path.extension().is_some_and(|end| end == "conf"))
-            {
+            for path in listing(&folder, "conf") {
                 let text = fs::read_optional(&path, CAP).ok().flatten().unwrap_or_default();
                 let sets = directives(&String::from_utf8_lossy(&text));
                 found.insert(path.clone(), DropIn { path, units: touched.clone(), sets });
@@ -60,9 +59,12 @@ fn directives(text: &str) -> Vec<String> {
     names
 }
 
-fn listing(folder: &Path) -> Vec<PathBuf> {
+/// What is in `folder` under names that end in a dot and `end`.
+fn listing(folder: &Path, end: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let named =
+        entries.map(|entry| entry.file_name()).filter(|name| Path::new(name).extension().is_some_and(|e| e == end));
+    let mut paths: Vec<PathBuf> = named.map(|name| folder.join(name)).collect();
     paths.sort();
     paths
 }

@@ -42,7 +42,9 @@ pub fn observe(
         paths.entry(path).or_default();
     }
     for (path, expected) in paths {
-        live.files.extend(sight::file(path, expected).map(|file| (path.clone(), file)));
+        if let Some(file) = sight::file(path, expected) {
+            live.files.insert(path.clone(), file);
+        }
     }
     for path in fleet_links(state, ledger) {
         match sight::link(&path) {
@@ -115,15 +117,22 @@ fn look(
     live: &mut Live,
     at: impl Fn(&Question<'_>) -> Result<Sight, ApplyError> + Sync,
 ) -> Result<(), ApplyError> {
-    let seen = in_parts(questions, AGENTS_PER_THREAD, |part| part.iter().map(&at).collect::<Result<Vec<_>, _>>());
-    let mut seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
-    let mut files = Vec::new();
-    for question in questions {
-        let (name, Some(sight)) = (question.name, seen.next()) else { break };
+    let seen = in_parts(questions, AGENTS_PER_THREAD, |part| {
+        let mut seen = Vec::with_capacity(part.len());
+        part.iter().try_for_each(|question| at(question).map(|sight| seen.push(sight))).map(|()| seen)
+    });
+    let mut sights = Vec::with_capacity(questions.len());
+    for part in seen {
+        sights.extend(part?);
+    }
+    let (mut files, mut links, mut runs) = (Vec::new(), Vec::new(), Vec::new());
+    files.reserve(questions.iter().map(|question| question.artifacts.len()).sum());
+    for (question, sight) in questions.iter().zip(sights) {
+        let name = question.name;
         files.extend(sight.files);
-        live.links.extend(sight.links);
+        links.extend(sight.links);
         live.not_links.extend(sight.not_links);
-        live.runs.extend(sight.run.map(|run| (name.clone(), run)));
+        runs.extend(sight.run.map(|run| (name.clone(), run)));
         live.vanished.extend(sight.vanished.then(|| name.clone()));
         live.exits.extend(sight.exit.map(|exit| (name.clone(), exit)));
         live.conversations.extend(sight.talk.map(|talk| (name.clone(), (talk.runtime, talk.dir))));
@@ -136,6 +145,8 @@ fn look(
         }
     }
     live.files.extend(files);
+    live.links.extend(links);
+    live.runs = runs.into_iter().collect();
     Ok(())
 }
 

@@ -135,13 +135,12 @@ pub(super) fn file(path: &Path, expected: Option<&Artifact>) -> Option<LiveFile>
         Ok(bytes) => bytes,
         Err(error) => return other(&error.to_string()),
     };
+    if let Some(artifact) = expected.filter(|artifact| artifact.text.as_bytes() == bytes) {
+        return Some(LiveFile::File { digest: artifact.digest.clone(), marked: None });
+    }
     let is_unit = path.extension().is_some_and(|e| e == "service" || e == "target" || e == "slice");
     let marked = is_unit.then(|| unit::marked_fleet(&String::from_utf8_lossy(&bytes))).flatten();
-    let digest = match expected {
-        Some(artifact) if artifact.text.as_bytes() == bytes => artifact.digest.clone(),
-        _ => Digest::of(&bytes),
-    };
-    Some(LiveFile::File { digest, marked })
+    Some(LiveFile::File { digest: Digest::of(&bytes), marked })
 }
 
 /// What stands where a link may be.

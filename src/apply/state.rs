@@ -51,7 +51,10 @@ impl State {
     pub fn ledger(&self) -> Result<Option<Ledger>, ApplyError> {
         let path = self.ledger_path();
         let Some(bytes) = fs::read_optional(&path, LEDGER_CAP)? else { return Ok(None) };
-        let parsed = Ledger::parse(&String::from_utf8_lossy(&bytes));
+        let parsed = match std::str::from_utf8(&bytes) {
+            Ok(text) => Ledger::parse(text),
+            Err(error) => Err(format!("it is not UTF-8 text (byte {})", error.valid_up_to() + 1)),
+        };
         parsed.map(Some).map_err(|why| {
             let help = format!(
                 "nothing was changed; a ledger holds what fleet owns, so do not delete it: look at {}",

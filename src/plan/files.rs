@@ -1,7 +1,7 @@
 //! Files and links: compiled against last written against on disk.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::ledger::Ledger;
 use super::live::{Live, LiveFile};
@@ -114,7 +114,7 @@ pub fn changes(
 
 /// Removes a file of the ledger's, if it still is what was written.
 pub fn removal(
-    path: &PathBuf,
+    path: &Path,
     digest: &Digest,
     ledger: &Ledger,
     live: &Live,
@@ -123,13 +123,13 @@ pub fn removal(
     match live.files.get(path)? {
         LiveFile::File { digest: found, .. } => {
             if !ledger.wrote(path, Some(digest), found) {
-                conflicts.push(Conflict { path: path.clone(), kind: ConflictKind::EditedByHand });
+                conflicts.push(Conflict { path: path.to_path_buf(), kind: ConflictKind::EditedByHand });
             }
             let unit = path.extension().is_some_and(|e| e == "service" || e == "target" || e == "slice");
-            Some(FileChange::Remove { path: path.clone(), unit })
+            Some(FileChange::Remove { path: path.to_path_buf(), unit })
         }
         LiveFile::Other(_) => {
-            conflicts.push(Conflict { path: path.clone(), kind: ConflictKind::Foreign });
+            conflicts.push(Conflict { path: path.to_path_buf(), kind: ConflictKind::Foreign });
             None
         }
     }

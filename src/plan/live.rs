@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::by_path::ByPath;
 use super::worktree::LiveWorktree;
 use crate::ids::{AgentName, Digest, UnitName};
 use crate::manifest::{ExitRecord, Manifest, RunRecord};
@@ -12,9 +13,9 @@ use crate::units::ActiveState;
 #[derive(Debug, Clone, Default)]
 pub struct Live {
     /// What stands at every path that the ledger or the artifacts name; absent paths are not in it.
-    pub files: BTreeMap<PathBuf, LiveFile>,
+    pub files: ByPath<LiveFile>,
     /// Links at the paths that matter, and what they point to.
-    pub links: BTreeMap<PathBuf, PathBuf>,
+    pub links: ByPath<PathBuf>,
     /// Paths of links where something stands that is no link.
     pub not_links: BTreeSet<PathBuf>,
     /// Unit states of the fleet's agents, as their manager tells them.
@@ -48,7 +49,7 @@ pub struct Live {
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LiveFile {
-    /// A plain file, and the fleet whose mark it carries when it is a unit.
+    /// A plain file, and the fleet whose mark it carries when it is a unit that is not as compiled.
     File { digest: Digest, marked: Option<String> },
     /// Something that fleet never writes: a link, a folder, a device.
     Other(String),

@@ -4,6 +4,7 @@
 //! decides nothing of its own but when an agent is idle.
 
 pub mod agents;
+pub mod by_path;
 pub mod destroy;
 pub mod fields;
 pub mod files;

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::unit;
 use crate::ids::{AgentName, Digest, FleetId, RoleName, UnitName};
 use crate::manifest::{
     AgentKind, Delivery, FORMAT, Limits, LogPolicy, Pattern, RestartPolicy, Resume, SecretRef, Terminal,
 };
 use crate::resolve::{Agent, Fleet};
+use crate::script::Script;
 
 /// A role as it is handed to an agent.
 #[derive(Debug, Clone)]
@@ -19,8 +21,7 @@ pub(super) struct Role {
     /// The digest of its text alone, which the manifest names.
     pub digest: Digest,
     /// Its file, complete.
-    pub text: Arc<String>,
-    pub file_digest: Digest,
+    pub file: Text,
 }
 
 /// What many agents of a fleet have in common, worked out once.
@@ -30,6 +31,23 @@ pub(super) struct Shared {
     role: Option<(Arc<str>, Role)>,
     /// The last patterns, as they stand in a manifest.
     patterns: Option<(Arc<[Pattern]>, Box<RawValue>)>,
+    /// The last variables, and their file.
+    env: Option<(BTreeMap<String, String>, Text)>,
+    /// The last script, and its file.
+    script: Option<(Option<Script>, Text)>,
+}
+
+/// What stands in the files of several agents.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    pub text: Arc<String>,
+    pub digest: Digest,
+}
+
+impl Text {
+    fn new(text: String) -> Self {
+        Self { digest: Digest::of(text.as_bytes()), text: Arc::new(text) }
+    }
 }
 
 impl Shared {
@@ -38,13 +56,39 @@ impl Shared {
         match &self.role {
             Some((known, role)) if Arc::ptr_eq(known, text) || known == text => role.clone(),
             _ => {
-                let file = Arc::new(format!("{text}\n"));
-                let file_digest = Digest::of(file.as_bytes());
-                let role = Role { digest: Digest::of(text.as_bytes()), text: file, file_digest };
+                let role = Role { digest: Digest::of(text.as_bytes()), file: Text::new(format!("{text}\n")) };
                 self.role = Some((Arc::clone(text), role.clone()));
                 role
             }
         }
+    }
+
+    /// The env file.
+    pub fn env(&mut self, agent: &Agent) -> Text {
+        match &self.env {
+            Some((known, text)) if *known == agent.env => text.clone(),
+            _ => {
+                let text = Text::new(unit::env_file(agent));
+                self.env = Some((agent.env.clone(), text.clone()));
+                text
+            }
+        }
+    }
+
+    /// The canary's script file. A canary without a script waits for messages.
+    pub fn script(&mut self, agent: &Agent) -> Option<Text> {
+        if agent.runtime != "canary" {
+            return None;
+        }
+        Some(match &self.script {
+            Some((known, text)) if *known == agent.script => text.clone(),
+            _ => {
+                let script = agent.script.clone().unwrap_or_else(|| Script::new(Vec::new()));
+                let text = Text::new(pretty(&script));
+                self.script = Some((agent.script.clone(), text.clone()));
+                text
+            }
+        })
     }
 
     /// The file's text: indented, because people read it too.
@@ -166,20 +210,12 @@ fn written<'a>(fleet: &'a Fleet, agent: &'a Agent, files: &'a Files, patterns: &
     }
 }
 
-/// The canary's script file. A canary without a script waits for messages.
-pub(super) fn script(agent: &Agent) -> Option<String> {
-    if agent.runtime != "canary" {
-        return None;
-    }
-    let script = agent.script.clone().unwrap_or_else(|| crate::script::Script::new(Vec::new()));
-    Some(pretty(&script))
-}
-
 fn pretty<T: Serialize>(value: &T) -> String {
     let mut bytes = Vec::with_capacity(TYPICAL);
     // Paths are UTF-8: the command line refuses others before anything is resolved.
     serde_json::to_writer_pretty(&mut bytes, value).expect("a manifest of UTF-8 paths always serialises");
     bytes.push(b'\n');
+    bytes.shrink_to_fit();
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 

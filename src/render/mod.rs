@@ -64,11 +64,16 @@ fn agent_artifacts(
 ) {
     let folder = fleet.paths.agent(&agent.name);
     let owner = || Owner::Agent(agent.name.clone());
-    let env = Artifact::new(owner(), FileKind::Env, folder.join("env"), unit::env_file(agent));
+    let same = |kind: FileKind, name: &str, manifest::Text { text, digest }| {
+        let path = folder.join(name);
+        Artifact { owner: owner(), kind, path, text, digest }
+    };
+    let env = same(FileKind::Env, "env", shared.env(agent));
     let role = agent.role_text.as_ref().map(|text| shared.role(text));
-    let script = manifest::script(agent).map(|script| {
-        let file = Artifact::new(owner(), FileKind::Runtime, folder.join("script.json"), script);
-        ("script.json".to_owned(), file)
+    let script = shared.script(agent).map(|script| {
+        let name = "script.json".to_owned();
+        let file = same(FileKind::Runtime, &name, script);
+        (name, file)
     });
     let own = agent.files.iter().map(|(name, content)| {
         let path = folder.join("files").join(name);
@@ -84,13 +89,7 @@ fn agent_artifacts(
     found.push(Artifact::new(owner(), FileKind::Manifest, folder.join("manifest.json"), text));
     found.push(env);
     if let Some(role) = role {
-        found.push(Artifact {
-            owner: owner(),
-            kind: FileKind::Role,
-            path: folder.join("role.md"),
-            text: role.text,
-            digest: role.file_digest,
-        });
+        found.push(same(FileKind::Role, "role.md", role.file));
     }
     found.extend(runtime.into_iter().map(|(_, file)| file));
     if let Some(version) = target.systemd {

@@ -133,14 +133,21 @@ pub fn env_line(name: &str, value: &str) -> Marked {
 /// characters have no business in any of them. No word of a roster may stand where tmux expands a format.
 #[must_use]
 pub fn tmux_line(words: &[&str]) -> Marked {
-    let quoted: Vec<_> = words
-        .iter()
-        .map(|word| {
-            let text: String = word.chars().filter(|c| !c.is_control()).collect();
-            format!("'{}'", text.replace('\'', "'\\''"))
-        })
-        .collect();
-    Marked::new(quoted.join(" "))
+    let mut line = String::with_capacity(words.iter().map(|word| word.len() + 3).sum());
+    for word in words {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push('\'');
+        for c in word.chars().filter(|c| !c.is_control()) {
+            match c {
+                '\'' => line.push_str("'\\''"),
+                c => line.push(c),
+            }
+        }
+        line.push('\'');
+    }
+    Marked::new(line)
 }
 
 /// The words of a line that [`tmux_line`] made; none for any other line.

@@ -12,7 +12,8 @@ use crate::plan::why::why;
 
 pub fn run(ui: &Ui, global: &Global, args: &Plan) -> Result<Exit, CliError> {
     let wanted = Wanted { shared: args.shared.clone(), select: args.select.clone(), generation: args.generation };
-    let prepared = prepare::prepare(ui, global, &wanted)?;
+    // Not taken apart when it is shown: the process ends, and a thousand agents are many small pieces.
+    let prepared = std::mem::ManuallyDrop::new(prepare::prepare(ui, global, &wanted)?);
     let plan = &prepared.plan;
     if let Some(name) = &args.why {
         return explain(ui, &prepared, name);
