@@ -1,10 +1,10 @@
 //! Takes a fleet away: stops its agents, removes exactly what the ledger owns, the ledger last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::ApplyError;
-use super::effects::{change_links, stop_timeout, write};
+use super::effects::{change_links, stop_timeout, sync, write};
 use super::managers::Chosen;
 use super::state::{NoteKind, State};
 use super::view;
@@ -56,7 +56,9 @@ pub fn run(
     stop(state, chosen, ledger, destruction, progress)?;
     view::remove(state, chosen)?;
     let mut files: BTreeMap<_, _> = ledger.files.clone();
-    write(&destruction.files, &mut files)?;
+    let mut folders = BTreeSet::new();
+    let written = write(&destruction.files, &mut files, &mut folders);
+    written.and(sync(&folders).map_err(ApplyError::from))?;
     if chosen.manager.kind() == ManagerKind::Systemd && destruction.files.iter().any(crate::plan::FileChange::is_unit)
     {
         progress("reloading the service manager");

@@ -13,14 +13,17 @@ use crate::system::fs;
 /// How long fleet waits for a stop beyond the agent's own stop time-out.
 const STOP_MARGIN: Duration = Duration::from_secs(15);
 
-/// Files, and what the ledger knows of them.
-pub(super) fn write(changes: &[FileChange], files: &mut BTreeMap<PathBuf, Digest>) -> Result<(), ApplyError> {
-    let mut folders: Vec<&Path> = Vec::new();
+/// Files, and what the ledger knows of them. Whoever writes them syncs `folders` once for all that changed there.
+pub(super) fn write(
+    changes: &[FileChange],
+    files: &mut BTreeMap<PathBuf, Digest>,
+    folders: &mut BTreeSet<PathBuf>,
+) -> Result<(), ApplyError> {
     for change in changes {
-        let folder = change.path().parent();
+        let folder = change.path().parent().map(Path::to_path_buf);
         match change {
             FileChange::Write { artifact, .. } => {
-                if let Some(folder) = folder.filter(|folder| !folders.contains(folder)) {
+                if let Some(folder) = folder.as_ref().filter(|folder| !folders.contains(*folder)) {
                     std::fs::create_dir_all(folder).map_err(|error| fs::FsError::io("make", folder, &error))?;
                 }
                 fs::replace(&artifact.path, artifact.text.as_bytes(), artifact.mode())?;
@@ -31,10 +34,9 @@ pub(super) fn write(changes: &[FileChange], files: &mut BTreeMap<PathBuf, Digest
                 files.remove(path);
             }
         }
-        folders.extend(folder.filter(|folder| !folders.contains(folder)));
+        folders.extend(folder);
     }
-    // Once for all that changed in them.
-    folders.into_iter().try_for_each(fs::sync_folder).map_err(ApplyError::from)
+    Ok(())
 }
 
 /// Writes or removes links, and what the ledger knows of them.

@@ -2,7 +2,7 @@
 //! steps, not the others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::effects::{change_links, put_links, stop_timeout, sync, write};
@@ -114,11 +114,12 @@ impl Apply<'_> {
         fs::ensure_private_dir(&self.state.paths.state.join("agents"))?;
         self.state.sweep();
         let written: Vec<&Artifact> = plan.written().collect();
-        let folder = self.state.save_generation(&self.record, self.sources, &written)?;
-        if plan.writes_units() {
+        let writes_units = plan.writes_units();
+        if writes_units {
             (self.progress)("checking the units");
-            verify::units(&folder.join("units"))?;
         }
+        let check = |units: &Path| if writes_units { verify::units(units) } else { Ok(()) };
+        self.state.save_generation(&self.record, self.sources, &written, check)?;
         for agent in plan.agents.iter().filter(|agent| agent.is_new && agent.action != Action::None) {
             // What an earlier agent of that name left says nothing about this one.
             self.state.forget_runs(&agent.name)?;
@@ -207,7 +208,9 @@ impl Apply<'_> {
         let mut gone = self.write_agents(&others, ledger, report);
         gone.extend(self.write_agents(&leaving, ledger, report));
         let mut files = std::mem::take(&mut ledger.files);
-        let result = write(&plan.files, &mut files);
+        let mut folders = BTreeSet::new();
+        let result = write(&plan.files, &mut files, &mut folders);
+        let result = result.and(sync(&folders).map_err(ApplyError::from));
         ledger.files = files;
         self.state.save(ledger)?;
         for name in gone {
@@ -240,19 +243,30 @@ impl Apply<'_> {
         // Side by side where there are many: a disk takes many waits at once.
         let state = self.state;
         let written = in_threads(&chosen, WRITERS, AGENTS_PER_WRITER, |part| {
-            part.iter()
+            let mut shared = BTreeSet::new();
+            let written: Vec<_> = part
+                .iter()
                 .map(|(agent, files)| {
                     let mut files = files.clone();
-                    let result = write_agent(state, agent, &mut files);
+                    let result = write_agent(state, agent, &mut files, &mut shared);
                     (files, result)
                 })
-                .collect::<Vec<_>>()
+                .collect();
+            (written, shared)
         });
+        let (written, shared): (Vec<_>, Vec<_>) = written.into_iter().unzip();
+        // All agents have their units in one folder.
+        let synced = sync(&shared.into_iter().flatten().collect()).map_err(ApplyError::from);
+        let lost = |error: &ApplyError| Err(ApplyError::other(error.to_string(), error.help().unwrap_or_default()));
         let mut gone = Vec::new();
         for ((agent, _), (files, result)) in chosen.into_iter().zip(written.into_iter().flatten()) {
             if let Some(entry) = ledger.agents.get_mut(&agent.name) {
                 entry.files = files;
             }
+            let result = result.and(match &synced {
+                Ok(()) => Ok(()),
+                Err(error) => lost(error),
+            });
             match result {
                 Ok(()) if agent.action == Action::Remove => {
                     self.let_go(agent, ledger, report);
@@ -352,16 +366,26 @@ impl Apply<'_> {
     }
 }
 
-fn write_agent(state: &State, agent: &AgentPlan, files: &mut Files) -> Result<(), ApplyError> {
+/// Writes and removes the files of `agent`. Folders that are not its own are left in `shared`, to be synced once for all.
+fn write_agent(
+    state: &State,
+    agent: &AgentPlan,
+    files: &mut Files,
+    shared: &mut BTreeSet<PathBuf>,
+) -> Result<(), ApplyError> {
+    let folder = state.paths.agent(&agent.name);
     if agent.action != Action::Remove {
-        let folder = state.paths.agent(&agent.name);
         fs::ensure_private_dir(&folder)?;
         fs::ensure_private_dir(&folder.join("files"))?;
         if let Some(old) = &agent.was {
             super::moving::take_over(&state.paths.agent(old), &folder)?;
         }
     }
-    write(&agent.files, files)
+    let mut folders = BTreeSet::new();
+    let result = write(&agent.files, files, &mut folders);
+    let (own, others): (BTreeSet<_>, BTreeSet<_>) = folders.into_iter().partition(|path| path.starts_with(&folder));
+    shared.extend(others);
+    result.and(sync(&own).map_err(ApplyError::from))
 }
 
 pub(super) fn list(names: &[&AgentName]) -> String {

@@ -1,7 +1,7 @@
 //! What each apply leaves behind for later: the files the roster was read from, what they were compiled to, and who applied
 //! them when. `fleet history` lists them, `fleet rollback` plans against one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ApplyError;
 use super::state::State;
 use crate::plan::show::Counts;
-use crate::render::Artifact;
+use crate::render::{Artifact, FileKind};
 use crate::system::fs;
 use crate::system::lock::Holder;
 
@@ -70,21 +70,23 @@ impl State {
     }
 
     /// Keeps a copy of everything an apply is about to write, with what it was made from, and drops the oldest. Written
-    /// whole under another name first, so a generation folder is always complete.
+    /// whole under another name first, so a generation folder is always complete. `check` is given the folder of its units
+    /// as soon as they stand there, and looks at them while the rest is written.
     ///
     /// # Errors
-    /// When it cannot be written; nothing of it stays then.
+    /// When it cannot be written, or `check` fails; nothing of it stays then.
     pub fn save_generation(
         &self,
         record: &Record,
         sources: &Kept,
         artifacts: &[&Artifact],
+        check: impl FnOnce(&Path) -> Result<(), ApplyError> + Send,
     ) -> Result<PathBuf, ApplyError> {
         let all = self.paths.state.join("generations");
         fs::ensure_private_dir(&all)?;
         let temporary = all.join(format!(".{}", record.number));
         let folder = self.generation_folder(record.number);
-        let written = self.write_generation(&temporary, record, sources, artifacts);
+        let written = self.write_generation(&temporary, record, sources, artifacts, check);
         if let Err(error) = written {
             let _ = std::fs::remove_dir_all(&temporary);
             return Err(error);
@@ -103,12 +105,25 @@ impl State {
         record: &Record,
         sources: &Kept,
         artifacts: &[&Artifact],
+        check: impl FnOnce(&Path) -> Result<(), ApplyError> + Send,
     ) -> Result<(), ApplyError> {
         let _ = std::fs::remove_dir_all(folder);
         fs::ensure_private_dir(folder)?;
         write_json(&folder.join("sources.json"), sources)?;
         write_json(&folder.join("generation.json"), record)?;
-        let mut made = std::collections::BTreeSet::new();
+        let (units, others): (Vec<&Artifact>, _) =
+            artifacts.iter().copied().partition(|artifact| artifact.kind == FileKind::Unit);
+        self.write_copies(folder, &units)?;
+        std::thread::scope(|scope| {
+            let checked = scope.spawn(|| check(&folder.join("units")));
+            let written = self.write_copies(folder, &others);
+            let checked = checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            checked.and(written)
+        })
+    }
+
+    fn write_copies(&self, folder: &Path, artifacts: &[&Artifact]) -> Result<(), ApplyError> {
+        let mut made = BTreeSet::new();
         for artifact in artifacts {
             let relative = artifact.path.strip_prefix(&self.paths.state).ok();
             let unit = || Path::new("units").join(artifact.path.file_name().unwrap_or_default());
@@ -213,7 +228,7 @@ mod tests {
                 counts: Counts::default(),
                 ended: None,
             };
-            state.save_generation(&record, &Kept::default(), &[]).unwrap();
+            state.save_generation(&record, &Kept::default(), &[], |_| Ok(())).unwrap();
         }
         assert_eq!(state.generations(), (3..=12).collect::<Vec<_>>());
         assert_eq!(state.sourced_generations(), state.generations());

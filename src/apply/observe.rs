@@ -35,7 +35,7 @@ pub fn observe(
         units: units(state, manager)?,
         ..Live::default()
     };
-    let (whole, questions) = questions(artifacts, ledger, &live);
+    let (whole, questions) = questions(state, artifacts, ledger, &live);
     let mut paths: BTreeMap<&PathBuf, Option<&Artifact>> =
         whole.into_iter().map(|artifact| (&artifact.path, Some(artifact))).collect();
     for path in ledger.into_iter().flat_map(|ledger| ledger.files.keys()) {
@@ -95,7 +95,7 @@ fn boot_time() -> Option<jiff::Timestamp> {
 /// As [`observe`].
 pub fn observe_records(state: &State, ledger: &Ledger, manager: &dyn ServiceManager) -> Result<Live, ApplyError> {
     let mut live = Live { units: units(state, manager)?, ..Live::default() };
-    let (_, questions) = questions(&[], Some(ledger), &live);
+    let (_, questions) = questions(state, &[], Some(ledger), &live);
     let boot = boot_time();
     look(&questions, &mut live, |question| sight::records(state, question, boot, Sight::default()))?;
     Ok(live)
@@ -152,13 +152,14 @@ fn look(
 
 /// Files of the fleet as a whole, and what is to be asked about each agent.
 fn questions<'a>(
+    state: &State,
     artifacts: &'a [Artifact],
     ledger: Option<&'a Ledger>,
     live: &Live,
 ) -> (Vec<&'a Artifact>, Vec<Question<'a>>) {
     let mut whole = Vec::new();
     let mut agents: BTreeMap<&AgentName, Question<'a>> = BTreeMap::new();
-    let blank = |name| Question { name, artifacts: Vec::new(), entry: None, active: None };
+    let blank = |name| Question { name, artifacts: Vec::new(), entry: None, active: None, noted: false };
     for artifact in artifacts {
         match &artifact.owner {
             Owner::Fleet => whole.push(artifact),
@@ -168,7 +169,9 @@ fn questions<'a>(
     for (name, entry) in ledger.into_iter().flat_map(|ledger| &ledger.agents) {
         agents.entry(name).or_insert_with(|| blank(name)).entry = Some(entry);
     }
+    let noted = state.noted();
     for question in agents.values_mut() {
+        question.noted = noted.contains(question.name);
         question.active = live.units.get(question.name).map(|unit| unit.active);
     }
     (whole, agents.into_values().collect())

@@ -23,6 +23,8 @@ pub(super) struct Question<'a> {
     pub entry: Option<&'a LedgerAgent>,
     /// What the manager says of its unit.
     pub active: Option<ActiveState>,
+    /// Whether an earlier command left a note about it.
+    pub noted: bool,
 }
 
 /// What was seen of it.
@@ -100,7 +102,7 @@ pub(super) fn records(
         sight.talk = state.conversation(name);
         sight.manifest = state.known::<Manifest>(name, "manifest.json")?;
     }
-    sight.note = state.note(name);
+    sight.note = question.noted.then(|| state.note(name)).flatten();
     Ok(sight)
 }
 

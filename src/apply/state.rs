@@ -1,5 +1,6 @@
 //! The fleet's state folder: its lock, its ledger, its agents' records.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::ApplyError;
@@ -269,15 +270,19 @@ impl State {
         serde_json::from_slice::<Note>(&bytes).ok().map(|note| note.kind)
     }
 
+    /// The agents about which an earlier command left a note.
+    #[must_use]
+    pub fn noted(&self) -> BTreeSet<AgentName> {
+        let entries = std::fs::read_dir(self.paths.state.join("pending")).into_iter().flatten().flatten();
+        let agent = |name: std::ffi::OsString| AgentName::new(name.to_str()?.strip_suffix(".json")?).ok();
+        entries.filter_map(|entry| agent(entry.file_name())).collect()
+    }
+
     /// Removes notes about agents that the ledger does not know: whoever removed such an agent was killed when the ledger
     /// had let it go and the note was still there.
     pub fn sweep_notes(&self, ledger: &Ledger) {
-        for entry in std::fs::read_dir(self.paths.state.join("pending")).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let agent = name.to_str().and_then(|name| AgentName::new(name.strip_suffix(".json")?).ok());
-            if agent.is_some_and(|agent| !ledger.agents.contains_key(&agent)) {
-                let _ = fs::remove_file_if_present(&entry.path());
-            }
+        for agent in self.noted().iter().filter(|agent| !ledger.agents.contains_key(*agent)) {
+            let _ = fs::remove_file_if_present(&self.pending_path(agent));
         }
     }
 

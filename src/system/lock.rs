@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -36,13 +37,17 @@ impl Holder {
     /// This process, which does `command`.
     #[must_use]
     pub fn this_process(command: &str) -> Self {
-        let uid = nix::unistd::geteuid();
-        let user = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
-        let host = proc::hostname();
+        // User and host. Asked for once: an apply takes as many locks as it has agents.
+        static WHO: OnceLock<(String, String)> = OnceLock::new();
+        let (user, host) = WHO.get_or_init(|| {
+            let uid = nix::unistd::geteuid();
+            let user = nix::unistd::User::from_uid(uid).ok().flatten();
+            (user.map_or_else(|| uid.to_string(), |user| user.name), proc::hostname())
+        });
         Self {
             pid: std::process::id(),
-            host,
-            user,
+            host: host.clone(),
+            user: user.clone(),
             command: command.to_owned(),
             started: jiff::Timestamp::now().to_string(),
         }

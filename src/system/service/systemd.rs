@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use futures_core::Stream as _;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
-use zbus::message::Type;
+use zbus::message::{Flags, Type};
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant};
 
 use super::cause::Cause;
@@ -29,6 +30,10 @@ const CALL: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Bound of a reload, which runs every generator and reads every unit of the user.
 const RELOAD: Duration = Duration::from_mins(1);
+
+/// Calls that are sent before the first of them is answered. systemd starts processes in between, so each answer that is
+/// waited for takes as long as a start.
+const IN_FLIGHT: usize = 64;
 
 /// A connection to the user manager.
 pub struct SystemdManager {
@@ -91,10 +96,7 @@ impl SystemdManager {
         body: &B,
         bound: Duration,
     ) -> zbus::Result<Message> {
-        match timeout(bound, self.connection.call_method(Some(NAME), path, Some(interface), method, body)).await {
-            Ok(result) => result,
-            Err(_) => Err(zbus::Error::Failure(format!("no answer within {bound:?}"))),
-        }
+        answer(self.connection.call_method(Some(NAME), path, Some(interface), method, body), bound).await
     }
 
     async fn call<B: serde::Serialize + zbus::DynamicType>(&self, method: &str, body: &B) -> zbus::Result<Message> {
@@ -120,12 +122,19 @@ impl SystemdManager {
         let mut ends = MessageStream::for_match_rule(rule, &self.connection, room).await?;
         let mut outcomes = Vec::with_capacity(units.len());
         let mut waiting: BTreeMap<String, usize> = BTreeMap::new();
-        for (index, unit) in units.iter().enumerate() {
-            if verb == Verb::Start {
-                // Fails for a unit that is not loaded, which then has nothing to reset.
-                let _ = self.call("ResetFailedUnit", &(unit.as_str(),)).await;
+        let mut replies = Vec::with_capacity(units.len());
+        for part in units.chunks(IN_FLIGHT) {
+            let mut calls = JoinSet::new();
+            for (index, unit) in part.iter().enumerate() {
+                let (connection, unit) = (self.connection.clone(), unit.clone());
+                calls.spawn(async move { (index, queue(&connection, verb, &unit).await) });
             }
-            match self.call(verb.method(), &(unit.as_str(), verb.mode(unit))).await {
+            let mut part = calls.join_all().await;
+            part.sort_by_key(|(index, _)| *index);
+            replies.extend(part.into_iter().map(|(_, reply)| reply));
+        }
+        for (index, reply) in replies.into_iter().enumerate() {
+            match reply {
                 Ok(reply) => {
                     let job: OwnedObjectPath = reply.body().deserialize()?;
                     waiting.insert(job.to_string(), index);
@@ -203,6 +212,24 @@ impl SystemdManager {
             results
         })
     }
+}
+
+/// What comes back, when it does within `bound`.
+async fn answer(call: impl Future<Output = zbus::Result<Message>>, bound: Duration) -> zbus::Result<Message> {
+    timeout(bound, call).await.unwrap_or_else(|_| Err(zbus::Error::Failure(format!("no answer within {bound:?}"))))
+}
+
+/// Asks for a job.
+async fn queue(connection: &Connection, verb: Verb, unit: &UnitName) -> zbus::Result<Message> {
+    if verb == Verb::Start {
+        // Fails for a unit that is not loaded, which then has nothing to reset: nobody waits for the answer. systemd does
+        // what one connection asks for in its order.
+        let reset = Message::method_call(PATH, "ResetFailedUnit").destination(NAME).interface(MANAGER);
+        let reset = reset.with_flags(Flags::NO_REPLY_EXPECTED).build(&(unit.as_str(),))?;
+        connection.send(&reset).await?;
+    }
+    let body = (unit.as_str(), verb.mode(unit));
+    answer(connection.call_method(Some(NAME), PATH, Some(MANAGER), verb.method(), &body), CALL).await
 }
 
 /// What is asked of a unit.
