@@ -176,6 +176,12 @@ impl UnitName {
         Self(format!("fleet-{fleet}.slice"))
     }
 
+    /// The unit of the fleet's supervisor: `fleet-<id>-supervisor.service`. No agent can be called so.
+    #[must_use]
+    pub fn supervisor(fleet: &FleetId) -> Self {
+        Self(format!("fleet-{fleet}-supervisor.service"))
+    }
+
     /// The transient unit of the fleet's viewer: `fleet-<id>.view.service`. With a dash in place of the first dot it
     /// would be the unit of an agent called `view`.
     #[must_use]
@@ -265,6 +271,8 @@ mod tests {
         assert_eq!(unit.agent_of(&FleetId::new("sho").unwrap()), None);
         assert_eq!(UnitName::target(&shop).agent_of(&shop), None);
         assert_eq!(UnitName::view(&shop).agent_of(&shop), None);
+        assert_eq!(UnitName::supervisor(&shop).as_str(), "fleet-shop-supervisor.service");
+        assert_eq!(UnitName::supervisor(&shop).agent_of(&shop), None);
     }
 
     #[test]

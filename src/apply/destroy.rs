@@ -7,7 +7,7 @@ use super::ApplyError;
 use super::effects::{change_links, stop_timeout, sync, write};
 use super::managers::Chosen;
 use super::state::{NoteKind, State};
-use super::view;
+use super::{supervisor, view};
 use crate::heartbeat::spool;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::Ledger;
@@ -53,6 +53,8 @@ pub fn run(
     let mut no_links = BTreeMap::new();
     // Links first: from here on a boot starts nothing of this fleet.
     change_links(&destruction.links, &mut no_links)?;
+    // First of all that runs: it would start agents that are stopped.
+    supervisor::stop(state, chosen)?;
     stop(state, chosen, ledger, destruction, progress)?;
     view::remove(state, chosen)?;
     let mut files: BTreeMap<_, _> = ledger.files.clone();
@@ -64,7 +66,8 @@ pub fn run(
         progress("reloading the service manager");
         chosen.manager.reload()?;
         // A failed unit keeps its name in the manager's list although its file is gone.
-        let units: Vec<UnitName> = ledger.agents.keys().map(|name| UnitName::agent(&state.fleet, name)).collect();
+        let mut units: Vec<UnitName> = ledger.agents.keys().map(|name| UnitName::agent(&state.fleet, name)).collect();
+        units.push(UnitName::supervisor(&state.fleet));
         chosen.manager.reset_failed(&units);
     }
     for (name, entry) in &ledger.agents {
@@ -155,6 +158,7 @@ fn clear_state(state: &State, kept: &mut Vec<PathBuf>) -> Result<(), ApplyError>
             _ => {}
         }
     }
+    supervisor::clear(state)?;
     remove_empty(&folder.join("agents"), kept);
     remove_empty(&state.paths.runtime, kept);
     let _ = state.paths.runtime.parent().map(std::fs::remove_dir);

@@ -15,10 +15,12 @@ use super::{ApplyError, binaries, observe, verify};
 use crate::ids::{AgentName, Digest, UnitName};
 use crate::parallel::in_threads;
 use crate::plan::files::{FileChange, LinkChange};
+use crate::plan::supervisor::Act;
 use crate::plan::{Action, AgentPlan, Ledger, Plan, Process};
 use crate::render::Artifact;
 use crate::resolve::Fleet;
 use crate::system::fs;
+use crate::system::lock::Lock;
 use crate::system::service::{ManagerKind, ServiceManager};
 
 /// Longest wait for one unit to come up. The shim is up when the agent has been started, not when it is ready.
@@ -85,7 +87,9 @@ impl Apply<'_> {
 
     fn carry_out(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) -> Result<(), ApplyError> {
         if !plan.is_empty() {
-            self.stop_removed(plan, report);
+            self.stop_supervisor(plan, report);
+            // Held until the ledger has let them go: a supervisor starts nobody whose lock it cannot have.
+            let _locks = self.stop_removed(plan, report);
             self.leave_manager(plan, ledger, report)?;
             self.worktrees(plan, ledger, report)?;
             self.write_files(plan, ledger, report)?;
@@ -103,6 +107,7 @@ impl Apply<'_> {
             ledger.settle(self.artifacts, |name| report.has_failed(name) || plan.withheld.contains(name));
             report.generation = ledger.generation;
             self.state.save(ledger)?;
+            self.start_supervisor(plan, report);
         }
         Ok(())
     }
@@ -156,8 +161,8 @@ impl Apply<'_> {
         UnitName::agent(&self.fleet.id, agent)
     }
 
-    fn stop_removed(&self, plan: &Plan, report: &mut Report) {
-        let names: Vec<&AgentName> = plan
+    fn stop_removed(&self, plan: &Plan, report: &mut Report) -> Vec<Lock> {
+        let mut names: Vec<&AgentName> = plan
             .removed()
             .chain(plan.renamed())
             .filter(|agent| agent.process == Process::Stop)
@@ -169,6 +174,17 @@ impl Apply<'_> {
                 report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() });
             }
         }
+        let mut locks = Vec::new();
+        names.retain(|name| match self.state.lock_agent(name, "fleet apply") {
+            Ok(lock) => {
+                locks.push(lock);
+                true
+            }
+            Err(error) => {
+                report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() });
+                false
+            }
+        });
         self.stop(&names, report);
         for agent in &plan.agents {
             if let Some(old) = agent.was.as_ref().filter(|old| report.has_failed(old)) {
@@ -177,6 +193,7 @@ impl Apply<'_> {
                 report.put(&agent.name, Outcome::Failed { what, help: Some(help) });
             }
         }
+        locks
     }
 
     /// Stops agents side by side; what does not end is noted as failed.
@@ -315,7 +332,10 @@ impl Apply<'_> {
     /// A failed unit keeps its name in the manager's list although its file is gone.
     fn forget_removed(&self, plan: &Plan) {
         let gone = plan.agents.iter().filter(|agent| agent.action == Action::Remove || self.old.is_some());
-        let units: Vec<UnitName> = gone.map(|agent| self.unit(&agent.name)).collect();
+        let mut units: Vec<UnitName> = gone.map(|agent| self.unit(&agent.name)).collect();
+        if plan.supervisor.as_ref().is_some_and(|change| change.act == Act::Stop) {
+            units.push(UnitName::supervisor(&self.fleet.id));
+        }
         if !units.is_empty() {
             self.running_manager().reset_failed(&units);
         }
@@ -324,7 +344,8 @@ impl Apply<'_> {
     /// The target is what a boot, and `systemctl --user stop`, act on. A manager starts it alone, so that starting it
     /// starts no agent.
     fn start_target(&self, ledger: &Ledger, report: &mut Report) {
-        if self.chosen.manager.kind() != ManagerKind::Systemd || !observe::wants_running(ledger) {
+        let wanted = self.fleet.supervise || observe::wants_running(ledger);
+        if self.chosen.manager.kind() != ManagerKind::Systemd || !wanted {
             return;
         }
         let target = UnitName::target(&self.fleet.id);

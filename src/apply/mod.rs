@@ -18,6 +18,7 @@ mod processes;
 mod sight;
 pub mod state;
 pub mod status;
+pub mod supervisor;
 mod verify;
 pub mod view;
 mod words;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::ApplyError;
 use super::sight::{self, Link, Question, Sight};
 use super::state::{NoteKind, State};
-use super::{binaries, dropins};
+use super::{binaries, dropins, supervisor};
 use crate::ids::{AgentName, UnitName};
 use crate::parallel::in_parts;
 use crate::plan::live::{DropIn, Live, LiveUnit};
@@ -30,9 +30,12 @@ pub fn observe(
     ledger: Option<&Ledger>,
     manager: &dyn ServiceManager,
 ) -> Result<Live, ApplyError> {
+    let (units, own) = units(state, manager)?;
     let mut live = Live {
         stale_binaries: binaries::stale(&state.paths.bin()),
-        units: units(state, manager)?,
+        units,
+        supervisor: supervisor::observe(state, own),
+        supervision: supervisor::on_disk(state),
         ..Live::default()
     };
     let (whole, questions) = questions(state, artifacts, ledger, &live);
@@ -63,7 +66,8 @@ pub fn observe(
 }
 
 fn drop_ins(state: &State, agents: &[Question<'_>]) -> Vec<DropIn> {
-    let mut units = vec![UnitName::target(&state.fleet), UnitName::slice(&state.fleet)];
+    let mut units =
+        vec![UnitName::target(&state.fleet), UnitName::slice(&state.fleet), UnitName::supervisor(&state.fleet)];
     units.extend(agents.iter().map(|agent| UnitName::agent(&state.fleet, agent.name)));
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     dropins::find(&state.paths.units, runtime.as_deref(), &units)
@@ -94,21 +98,30 @@ fn boot_time() -> Option<jiff::Timestamp> {
 /// # Errors
 /// As [`observe`].
 pub fn observe_records(state: &State, ledger: &Ledger, manager: &dyn ServiceManager) -> Result<Live, ApplyError> {
-    let mut live = Live { units: units(state, manager)?, ..Live::default() };
+    let (units, own) = units(state, manager)?;
+    let supervisor = supervisor::observe(state, own);
+    let mut live = Live { units, supervisor, ..Live::default() };
     let (_, questions) = questions(state, &[], Some(ledger), &live);
     let boot = boot_time();
     look(&questions, &mut live, |question| sight::records(state, question, boot, Sight::default()))?;
     Ok(live)
 }
 
-fn units(state: &State, manager: &dyn ServiceManager) -> Result<BTreeMap<AgentName, LiveUnit>, ApplyError> {
-    let all = manager.observe(&state.fleet)?.into_iter();
-    Ok(all
-        .filter_map(|unit| {
-            let agent = unit.unit.agent_of(&state.fleet)?;
-            Some((agent, LiveUnit { active: unit.active, sub: unit.sub }))
-        })
-        .collect())
+/// Units of the agents, and the supervisor's.
+fn units(
+    state: &State,
+    manager: &dyn ServiceManager,
+) -> Result<(BTreeMap<AgentName, LiveUnit>, Option<LiveUnit>), ApplyError> {
+    let (mut agents, mut own) = (BTreeMap::new(), None);
+    for unit in manager.observe(&state.fleet)? {
+        let now = LiveUnit { active: unit.active, sub: unit.sub };
+        if let Some(agent) = unit.unit.agent_of(&state.fleet) {
+            agents.insert(agent, now);
+        } else if unit.unit == UnitName::supervisor(&state.fleet) {
+            own = Some(now);
+        }
+    }
+    Ok((agents, own))
 }
 
 /// Looks at all agents, side by side, and puts together what was seen.
@@ -180,7 +193,9 @@ fn questions<'a>(
 /// Where the fleet as a whole has links or may want some.
 fn fleet_links(state: &State, ledger: Option<&Ledger>) -> BTreeSet<PathBuf> {
     let mut paths: BTreeSet<PathBuf> = ledger.into_iter().flat_map(|ledger| ledger.links.keys().cloned()).collect();
-    paths.insert(state.paths.wants("default.target", &UnitName::target(&state.fleet)));
+    let target = UnitName::target(&state.fleet);
+    paths.insert(state.paths.wants("default.target", &target));
+    paths.insert(state.paths.wants(target.as_str(), &UnitName::supervisor(&state.fleet)));
     paths
 }
 

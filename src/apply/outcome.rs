@@ -21,6 +21,8 @@ pub enum Outcome {
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     pub agents: BTreeMap<AgentName, Outcome>,
+    /// What became of the supervisor, where the plan had something for it.
+    pub supervisor: Option<Outcome>,
     /// What ended the whole apply early, after some of it was done: what happened, and what to do next.
     pub stopped: Option<(String, Option<String>)>,
     /// The generation reached.
@@ -46,6 +48,6 @@ impl Report {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::Skipped(_));
-        self.stopped.is_some() || self.agents.values().any(failed)
+        self.stopped.is_some() || self.agents.values().chain(&self.supervisor).any(failed)
     }
 }

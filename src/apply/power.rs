@@ -93,9 +93,10 @@ pub fn run(
 
 fn want(state: &State, chosen: &Chosen, ledger: &mut Ledger, name: &AgentName, verb: Verb) -> Result<(), ApplyError> {
     let autostart = state.manifest(name).is_none_or(|manifest| manifest.policy.autostart);
+    let supervised = ledger.is_supervised();
     let Some(entry) = ledger.agents.get_mut(name) else { return Ok(()) };
     entry.desired = if verb == Verb::Stop { Desired::Held } else { Desired::Running };
-    if chosen.manager.kind() == ManagerKind::Systemd {
+    if chosen.manager.kind() == ManagerKind::Systemd && !supervised {
         let unit = UnitName::agent(&state.fleet, name);
         let path = state.paths.wants(UnitName::target(&state.fleet).as_str(), &unit);
         let change = if entry.desired == Desired::Running && autostart {

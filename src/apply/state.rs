@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::ApplyError;
 use crate::ids::{AgentName, FleetId};
@@ -16,6 +17,9 @@ use crate::system::lock::{self, Attempt, Lock};
 const LEDGER_CAP: u64 = 64 << 20;
 /// Largest record or manifest that is read, in bytes.
 const RECORD_CAP: u64 = 4 << 20;
+
+/// Longest wait for a supervisor that is starting or stopping an agent.
+const SUPERVISED: Duration = Duration::from_secs(10);
 
 /// What a note in `pending/` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -95,16 +99,26 @@ impl State {
         std::fs::metadata(&self.paths.state).and_then(|metadata| metadata.modified()).ok()
     }
 
-    /// Takes one agent's lock: only its holder starts or stops the agent.
+    /// Takes one agent's lock: only its holder starts or stops the agent. A supervisor that has it is done with the agent
+    /// soon, and is waited for.
     ///
     /// # Errors
     /// When another process holds it.
     pub fn lock_agent(&self, agent: &AgentName, command: &str) -> Result<Lock, ApplyError> {
         let folder = self.paths.agent(agent);
         fs::ensure_private_dir(&folder)?;
-        match lock::try_lock(&folder.join("lock"), command)? {
-            Attempt::Taken(lock) => Ok(lock),
-            Attempt::Held(holder) => Err(ApplyError::Locked { fleet: format!("{}/{agent}", self.fleet), holder }),
+        let deadline = Instant::now() + SUPERVISED;
+        loop {
+            let holder = match lock::try_lock(&folder.join("lock"), command)? {
+                Attempt::Taken(lock) => return Ok(lock),
+                Attempt::Held(holder) => holder,
+            };
+            let passing = holder.as_ref().is_some_and(|holder| holder.command.contains("supervise"));
+            if !passing || Instant::now() >= deadline {
+                return Err(ApplyError::Locked { fleet: format!("{}/{agent}", self.fleet), holder });
+            }
+            // The kernel tells nobody when a lock becomes free without also giving it away.
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 

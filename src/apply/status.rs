@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::ApplyError;
 use super::managers::Chosen;
-use super::observe;
 use super::state::State;
+use super::{observe, supervisor};
 use crate::ids::AgentName;
 use crate::plan::agents::ending;
 use crate::plan::{Desired, Ledger, Live, fields};
@@ -30,21 +30,25 @@ pub struct FleetStatus {
     pub manager: ManagerKind,
     pub roster: PathBuf,
     pub generation: u64,
-    /// Who says so, when it is the fleet's supervisor.
+    /// Of a fleet that is meant to have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supervisor: Option<SupervisorStatus>,
     pub agents: Vec<AgentStatus>,
 }
 
-/// The supervisor, as it answers.
+/// The supervisor, now.
 #[derive(Debug, Clone, Serialize)]
 pub struct SupervisorStatus {
-    pub pid: u32,
+    /// It has the fleet.
+    pub running: bool,
+    pub pid: Option<u32>,
     /// RFC 3339, UTC.
-    pub since: String,
+    pub since: Option<String>,
     /// Why nothing destructive happens now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
     /// What it cannot do, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
 }
 
@@ -94,10 +98,11 @@ impl FleetStatus {
         }
     }
 
-    /// Whether every agent is as it shall be.
+    /// Whether every agent is as it shall be, and the supervisor runs where there shall be one.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.agents.iter().all(|agent| agent.healthy)
+        self.supervisor.as_ref().is_none_or(|supervisor| supervisor.running)
+            && self.agents.iter().all(|agent| agent.healthy)
     }
 }
 
@@ -120,7 +125,17 @@ pub fn status(state: &State, ledger: &Ledger, chosen: &Chosen) -> Result<FleetSt
         .zip(answers)
         .map(|((name, entry), answer)| agent(state, name, entry.desired, &live, ledger.manager, answer))
         .collect();
-    Ok(FleetStatus { agents, ..FleetStatus::of(ledger) })
+    let supervisor = ledger.is_supervised().then(|| {
+        let holder = supervisor::who(state);
+        SupervisorStatus {
+            running: live.supervisor.supervises,
+            pid: holder.as_ref().map(|holder| holder.pid),
+            since: holder.map(|holder| holder.started),
+            paused: None,
+            problems: Vec::new(),
+        }
+    });
+    Ok(FleetStatus { supervisor, agents, ..FleetStatus::of(ledger) })
 }
 
 fn agent(

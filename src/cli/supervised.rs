@@ -28,7 +28,13 @@ pub fn status(target: &Target) -> Option<FleetStatus> {
         return None;
     }
     Some(FleetStatus {
-        supervisor: Some(SupervisorStatus { pid, since: time(since), paused: journal_lost, problems }),
+        supervisor: Some(SupervisorStatus {
+            running: true,
+            pid: Some(pid),
+            since: Some(time(since)),
+            paused: journal_lost,
+            problems,
+        }),
         agents: agents.into_iter().filter(|row| target.ledger.agents.contains_key(&row.name)).map(agent).collect(),
         ..FleetStatus::of(&target.ledger)
     })

@@ -1,5 +1,6 @@
 //! Which fleet a command is about, and its state on this machine.
 
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::args::Global;
@@ -7,6 +8,7 @@ use super::error::CliError;
 use super::{facts, load};
 use crate::apply::managers::{self, Chosen};
 use crate::apply::state::{self, State};
+use crate::apply::supervisor;
 use crate::diagnostic::suggest;
 use crate::ids::FleetId;
 use crate::plan::Ledger;
@@ -25,10 +27,30 @@ impl Target {
     pub fn manager(&self) -> Result<Chosen, CliError> {
         Ok(managers::open(self.ledger.manager, &self.state)?)
     }
+
+    /// Whether the fleet is meant to be supervised and is not. One look at a lock.
+    pub fn lacks_supervisor(&self) -> bool {
+        self.ledger.is_supervised() && !supervisor::supervises(&self.state)
+    }
 }
 
-/// Finds the applied fleet: `--fleet`, else the roster's, else the only one there is.
+/// What is so then, and what to do.
+pub const UNSUPERVISED: &str =
+    "the supervisor does not run, so nobody restarts an agent that ends: `fleet apply` starts it";
+
+/// Finds the applied fleet: `--fleet`, else the roster's, else the only one there is. Says beside it when nobody
+/// supervises a fleet that is meant to be supervised.
 pub fn find(global: &Global) -> Result<Target, CliError> {
+    let target = find_quietly(global)?;
+    if target.lacks_supervisor() {
+        // Beside the command's own output, which may be read by a program.
+        let _ = writeln!(io::stderr().lock(), "note: {UNSUPERVISED}");
+    }
+    Ok(target)
+}
+
+/// The same, for commands that tell of the supervisor themselves.
+pub fn find_quietly(global: &Global) -> Result<Target, CliError> {
     let facts = facts::gather()?;
     let id = id(global, &facts)?;
     open(&id, &facts)

@@ -222,14 +222,15 @@ fn changed_fields(name: &AgentName, new: Option<&Manifest>, live: &Live) -> Vec<
     changed
 }
 
-/// The link that starts the agent with its fleet: not for one that is held or not started by itself.
+/// The link that starts the agent with its fleet: not for one that is held or not started by itself, and none where a
+/// supervisor starts them.
 fn links(
     fleet: &Fleet,
     agent: &Agent,
     desired: Desired,
     manager: ManagerKind,
 ) -> Vec<(std::path::PathBuf, std::path::PathBuf)> {
-    if manager != ManagerKind::Systemd || desired == Desired::Held || !agent.policy.autostart {
+    if manager != ManagerKind::Systemd || fleet.supervise || desired == Desired::Held || !agent.policy.autostart {
         return Vec::new();
     }
     let unit = agent.unit(&fleet.id);

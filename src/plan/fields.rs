@@ -1,18 +1,18 @@
 //! The fields of an agent, each with its effect class: what a change of it costs a running agent.
 //!
-//! Every field of [`Launch`] and [`Policy`] is taken apart here by name, so a new one does not compile until somebody
+//! Every field of [`Launch`], [`Policy`] and [`AgentPolicy`] is taken apart here by name, so a new one does not compile until somebody
 //! has given it a class.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::ids::Digest;
-
+use crate::ids::{AgentName, Digest};
 use crate::manifest::{
     Launch, Limits, LogPolicy, Manifest, Policy, RestartPolicy, RestartWhen, SecretDelivery, SecretRef, SecretSource,
 };
 use crate::quantity::{show_duration, show_size};
+use crate::supervise::policy::{AgentPolicy, Heartbeat, HeartbeatKind, Lifecycle, Spend, Stall};
 
 /// One field that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -136,6 +136,72 @@ pub fn policy(old: &Policy, new: &Policy) -> Vec<FieldChange> {
     sink.opaque("delivery", class, *delivery == new.delivery);
     sink.opaque("resume", class, *resume == new.resume);
     sink.0
+}
+
+/// What a supervisor goes by now against what it shall go by. What the manifest says too is compared there.
+#[must_use]
+pub fn watch(old: &AgentPolicy, new: &AgentPolicy) -> Vec<FieldChange> {
+    let AgentPolicy {
+        name: _,
+        kind: _,
+        role: _,
+        group,
+        may,
+        runtime: _,
+        after,
+        autostart: _,
+        restart: _,
+        stop_timeout_ms: _,
+        stall: Stall { after_ms, nudge },
+        heartbeat: Heartbeat { kind, every_ms },
+        idle_ok,
+        busy_input: _,
+        shows_idle: _,
+        spend: Spend { starts_per_day, messages_per_hour, concurrent },
+        lifecycle,
+        fallbacks,
+        digest_ms,
+    } = old;
+    let mut sink = Sink(Vec::new());
+    let class = Class::Live;
+    let text = |names: Vec<&str>| (!names.is_empty()).then(|| names.join(" "));
+    let words = |may: &BTreeSet<String>| text(may.iter().map(String::as_str).collect());
+    let names = |agents: &[AgentName]| text(agents.iter().map(AgentName::as_str).collect());
+    let count = |cap: Option<u32>| cap.map(|cap| cap.to_string());
+    let time = |ms: u64| Some(show_duration(ms));
+    let own = |group: &Option<AgentName>| group.as_ref().map(ToString::to_string);
+    sink.put("group", class, own(group), own(&new.group));
+    sink.put("may", class, words(may), words(&new.may));
+    sink.put("after", class, names(after), names(&new.after));
+    sink.put("stall after", class, time(*after_ms), time(new.stall.after_ms));
+    sink.put("stall nudge", class, Some(flag(*nudge)), Some(flag(new.stall.nudge)));
+    sink.put("heartbeat", class, Some(reports(*kind)), Some(reports(new.heartbeat.kind)));
+    sink.put("heartbeat every", class, time(*every_ms), time(new.heartbeat.every_ms));
+    sink.put("idle ok", class, Some(flag(*idle_ok)), Some(flag(new.idle_ok)));
+    sink.put("spend starts-per-day", class, count(*starts_per_day), count(new.spend.starts_per_day));
+    sink.put("spend messages-per-hour", class, count(*messages_per_hour), count(new.spend.messages_per_hour));
+    sink.put("spend concurrent", class, count(*concurrent), count(new.spend.concurrent));
+    sink.put("lifecycle", class, Some(lifecycle_words(lifecycle)), Some(lifecycle_words(&new.lifecycle)));
+    sink.put("fall-back models", class, Some(fallbacks.to_string()), Some(new.fallbacks.to_string()));
+    sink.put("digest every", class, digest_ms.map(show_duration), new.digest_ms.map(show_duration));
+    sink.0
+}
+
+fn reports(kind: HeartbeatKind) -> String {
+    match kind {
+        HeartbeatKind::Events => "events",
+        HeartbeatKind::Periodic => "periodic",
+        HeartbeatKind::None => "none",
+    }
+    .to_owned()
+}
+
+fn lifecycle_words(lifecycle: &Lifecycle) -> String {
+    match lifecycle {
+        Lifecycle::Always => "always".to_owned(),
+        Lifecycle::OnDemand { idle_stop_ms: None } => "on-demand".to_owned(),
+        Lifecycle::OnDemand { idle_stop_ms: Some(ms) } => format!("on-demand idle-stop={}", show_duration(*ms)),
+    }
 }
 
 /// What a fresh manifest differs in from the one on disk, beyond launch and policy.

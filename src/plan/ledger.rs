@@ -15,6 +15,9 @@ use crate::units::ManagerKind;
 /// The number every ledger of this layout carries. A fleet refuses a larger one.
 pub const FORMAT: u32 = 1;
 
+/// The file that only fleets with a supervisor have.
+pub const SUPERVISE: &str = "supervise.json";
+
 /// `ledger.json` in the state folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -150,6 +153,12 @@ impl Ledger {
     #[must_use]
     pub fn wrote(&self, path: &Path, known: Option<&Digest>, digest: &Digest) -> bool {
         known == Some(digest) || self.expected.get(path).is_some_and(|announced| announced.contains(digest))
+    }
+
+    /// Whether the fleet was applied with a supervisor.
+    #[must_use]
+    pub fn is_supervised(&self) -> bool {
+        self.files.keys().any(|path| path.file_name().is_some_and(|name| name == SUPERVISE))
     }
 
     /// Reads a ledger file.

@@ -7,6 +7,7 @@ use super::by_path::ByPath;
 use super::worktree::LiveWorktree;
 use crate::ids::{AgentName, Digest, UnitName};
 use crate::manifest::{ExitRecord, Manifest, RunRecord};
+use crate::supervise::policy::FleetPolicy;
 use crate::units::ActiveState;
 
 /// One observation.
@@ -42,6 +43,10 @@ pub struct Live {
     pub worktrees: BTreeMap<PathBuf, LiveWorktree>,
     /// The user's own drop-ins for units of the fleet.
     pub drop_ins: Vec<DropIn>,
+    /// The fleet's supervisor.
+    pub supervisor: LiveSupervisor,
+    /// What it goes by, as it stands on disk.
+    pub supervision: Option<FleetPolicy>,
     /// Names of the copies in `bin/` that differ from the running fleet's binaries.
     pub stale_binaries: Vec<String>,
 }
@@ -62,6 +67,28 @@ pub struct DropIn {
     pub units: Vec<UnitName>,
     /// Names of the directives in it.
     pub sets: Vec<String>,
+}
+
+/// The supervisor, as its lock and the service manager tell it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveSupervisor {
+    /// Somebody supervises: the lock is held.
+    pub supervises: bool,
+    /// Its unit, as its manager tells it.
+    pub unit: Option<LiveUnit>,
+    /// The program that supervises is not the copy in `bin/`.
+    pub is_stale: bool,
+}
+
+impl LiveSupervisor {
+    /// Whether the manager has it up, or is at it.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        let unit = self.unit.as_ref();
+        unit.is_some_and(|unit| {
+            matches!(unit.active, ActiveState::Active | ActiveState::Activating | ActiveState::Deactivating)
+        })
+    }
 }
 
 /// A unit's state.

@@ -14,6 +14,7 @@ pub mod rename;
 pub mod saved;
 mod select;
 pub mod show;
+pub mod supervisor;
 pub mod view;
 pub mod waves;
 pub mod why;
@@ -26,6 +27,7 @@ pub use fields::FieldChange;
 pub use files::{Conflict, FileChange, LinkChange};
 pub use ledger::{Desired, Ledger};
 pub use live::Live;
+pub use supervisor::SupervisorChange;
 pub use worktree::WorktreeChange;
 
 use crate::ids::{AgentName, FleetId, UnitName};
@@ -51,6 +53,8 @@ pub struct Plan {
     pub agents: Vec<AgentPlan>,
     /// Copies of fleet's own binaries that are older than the ones running: no agent is touched by them.
     pub refresh: Vec<String>,
+    /// What happens to the supervisor, by which no agent is touched.
+    pub supervisor: Option<SupervisorChange>,
     /// Whether a unit file changes, so that the manager must read them again.
     pub reload: bool,
     pub conflicts: Vec<Conflict>,
@@ -143,6 +147,7 @@ impl Plan {
         self.files.is_empty()
             && self.links.is_empty()
             && self.refresh.is_empty()
+            && self.supervisor.is_none()
             && !self.reload
             && self.moves_from.is_none()
             && self.agents.iter().all(|agent| agent.action == Action::None)
@@ -251,6 +256,7 @@ pub fn plan(
         }
     }
     rename::join(fleet, ledger, live, &heirs, &mut agents, &mut conflicts);
+    supervisor::show(fleet, live, &mut agents);
     let files = files::changes(&whole, &ledger.files, ledger, live, &fleet.id, &mut conflicts);
     let links = files::link_changes(&fleet_links(fleet, manager), &ledger.links, live, &mut conflicts);
     // Links matter at boot only, so they need no reload.
@@ -263,14 +269,15 @@ pub fn plan(
     if ledger.generation > 0 && files.iter().any(FileChange::is_view) {
         notes.push("the layout changes: `fleet view` brings windows that are open up to date".to_owned());
     }
+    notes.extend(supervisor::note(fleet, live));
     if manager == ManagerKind::Local {
-        notes.push(
-            "local manager: nothing restarts an agent that ends, and nothing starts the fleet at boot".to_owned(),
-        );
+        let restarts = if fleet.supervise { "" } else { "nothing restarts an agent that ends, and " };
+        notes.push(format!("local manager: {restarts}nothing starts the fleet at boot"));
         if fleet.agents.iter().any(|agent| agent.policy.limits != crate::manifest::Limits::default()) {
             notes.push("declared, not enforced under the local manager: limits".to_owned());
         }
     }
+    let supervisor = supervisor::plan(fleet, &files, live, moves_from.is_some());
     let mut plan = Plan {
         fleet: fleet.id.clone(),
         roster: fleet.roster.clone(),
@@ -281,6 +288,7 @@ pub fn plan(
         links,
         agents,
         refresh: live.stale_binaries.clone(),
+        supervisor,
         reload,
         conflicts,
         notes,
@@ -312,7 +320,13 @@ fn fleet_links(fleet: &Fleet, manager: ManagerKind) -> Vec<(PathBuf, PathBuf)> {
         return Vec::new();
     }
     let target = UnitName::target(&fleet.id);
-    vec![(fleet.paths.wants("default.target", &target), link_to(&target))]
+    let mut links = vec![(fleet.paths.wants("default.target", &target), link_to(&target))];
+    if fleet.supervise {
+        // It alone: the supervisor starts the agents that shall run.
+        let supervisor = UnitName::supervisor(&fleet.id);
+        links.push((fleet.paths.wants(target.as_str(), &supervisor), link_to(&supervisor)));
+    }
+    links
 }
 
 /// What a `.wants` link of `unit` points to: a relative name, so that a moved home breaks nothing.

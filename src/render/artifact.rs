@@ -27,6 +27,8 @@ pub enum FileKind {
     Runtime,
     /// Read by tmux: the viewer's windows.
     View,
+    /// Read by the supervisor, again whenever it changes.
+    Supervision,
 }
 
 /// One file, complete.

@@ -6,6 +6,7 @@
 pub mod artifact;
 mod manifest;
 pub mod sink;
+pub mod supervision;
 mod template;
 pub mod unit;
 pub mod view;
@@ -37,6 +38,14 @@ pub fn render(fleet: &Fleet, target: Target) -> Vec<Artifact> {
         }
     }
     artifacts.push(view(fleet));
+    if fleet.supervise {
+        if target.systemd.is_some() {
+            let path = fleet.paths.unit(&UnitName::supervisor(&fleet.id));
+            artifacts.push(Artifact::new(Owner::Fleet, FileKind::Unit, path, unit::supervisor(fleet)));
+        }
+        let text = supervision::text(fleet);
+        artifacts.push(Artifact::new(Owner::Fleet, FileKind::Supervision, fleet.paths.supervise(), text));
+    }
     for part in in_parts(&fleet.agents, AGENTS_PER_THREAD, |agents| several(fleet, agents, target)) {
         artifacts.extend(part);
     }

@@ -15,6 +15,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
     ("agent.env", include_str!("../../templates/agent.env")),
     ("fleet.slice", include_str!("../../templates/fleet.slice")),
     ("fleet.target", include_str!("../../templates/fleet.target")),
+    ("supervisor.service", include_str!("../../templates/supervisor.service")),
     ("view.tmux", include_str!("../../templates/view.tmux")),
 ];
 

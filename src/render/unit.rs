@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::sink::{self, Marked};
 use super::template::{Values, fill};
 use crate::ids::UnitName;
-use crate::manifest::{AgentKind, RestartWhen};
+use crate::manifest::{AgentKind, RestartPolicy, RestartWhen};
 use crate::resolve::{Agent, Fleet};
 
 /// The first systemd with `RestartSteps=` and `RestartMaxDelaySec=` (NEWS of 254).
@@ -20,7 +20,6 @@ pub(super) fn agent(fleet: &Fleet, agent: &Agent, systemd: u32) -> String {
     let folder = fleet.paths.agent(&agent.name);
     let after: Vec<Marked> = agent.after.iter().map(|name| sink::word(UnitName::agent(&fleet.id, name))).collect();
     let restart = &agent.policy.restart;
-    let growing = systemd >= GROWING_DELAYS && restart.max_delay_ms > restart.delay_ms;
     let limits = &agent.policy.limits;
     let errors = sink::append_to(&folder.join("shim.err"));
     let shim = sink::exec_program(&fleet.paths.bin().join("fleet-shim"));
@@ -35,8 +34,14 @@ pub(super) fn agent(fleet: &Fleet, agent: &Agent, systemd: u32) -> String {
     for other in &after {
         unit.mean("After", other.as_str().to_owned());
     }
-    unit.put("StartLimitIntervalSec", "limit_interval", sink::duration(restart.within_ms));
-    unit.put("StartLimitBurst", "limit_burst", sink::word(restart.burst));
+    if fleet.supervise {
+        // When all stop together, the supervisor is the first: it sees no agent end that it would start again.
+        unit.put("Before", "supervisor", sink::word(UnitName::supervisor(&fleet.id)));
+        unit.put("StartLimitIntervalSec", "limit_interval", sink::word(0));
+    } else {
+        unit.put("StartLimitIntervalSec", "limit_interval", sink::duration(restart.within_ms));
+        unit.put("StartLimitBurst", "limit_burst", sink::word(restart.burst));
+    }
     unit.section("Service");
     unit.mean("Type", "notify");
     unit.mean("NotifyAccess", "main");
@@ -44,14 +49,11 @@ pub(super) fn agent(fleet: &Fleet, agent: &Agent, systemd: u32) -> String {
     unit.mean("ExecStart", format!("{} {}", shim.as_str(), manifest.as_str()));
     unit.mean("EnvironmentFile", env.as_str().to_owned());
     unit.mean("EnvironmentFile", format!("-{}", local.as_str()));
-    unit.put("Restart", "restart", sink::word(restart_word(restart.when)));
-    unit.put("RestartSec", "restart_delay", sink::duration(restart.delay_ms));
-    if growing {
-        let steps = doublings(restart.delay_ms, restart.max_delay_ms);
-        unit.put("RestartSteps", "restart_steps", sink::word(steps));
-        unit.put("RestartMaxDelaySec", "restart_max_delay", sink::duration(restart.max_delay_ms));
+    if fleet.supervise {
+        unit.put("Restart", "restart", sink::word("no"));
+    } else {
+        restarts(&mut unit, restart, systemd);
     }
-    unit.mean("RestartPreventExitStatus", "75 78");
     unit.mean("SuccessExitStatus", "143 SIGTERM");
     unit.mean("TimeoutStartSec", "60s");
     unit.put("TimeoutStopSec", "stop_timeout", stop_timeout);
@@ -66,17 +68,61 @@ pub(super) fn agent(fleet: &Fleet, agent: &Agent, systemd: u32) -> String {
     unit.section("X-Fleet");
     unit.put("Fleet", "fleet", sink::word(&fleet.id));
     unit.put("Agent", "agent", sink::word(&agent.name));
-    let values = unit.values.list("after", &after).set("shim", &shim).set("manifest", &manifest);
-    let text = fill("agent.service", &values.set("env_file", &env).set("local_env_file", &local));
-    // The last line of defence: what stands in the file is what was meant, no directive more and none less.
-    let meant = unit.meant.iter().map(|(section, name, value)| (*section, *name, value.as_ref()));
-    assert!(
-        directives(&text).eq(meant.clone()),
-        "the unit of {} is not what was meant:\n{text}\n{:?}",
-        agent.name,
-        meant.collect::<Vec<_>>()
-    );
-    text
+    unit.values = unit.values.list("after", &after).set("shim", &shim).set("manifest", &manifest);
+    unit.values = unit.values.set("env_file", &env).set("local_env_file", &local);
+    unit.text("agent.service")
+}
+
+/// systemd's own restarts.
+fn restarts(unit: &mut Directives, restart: &RestartPolicy, systemd: u32) {
+    unit.put("Restart", "restart", sink::word(restart_word(restart.when)));
+    unit.put("RestartSec", "restart_delay", sink::duration(restart.delay_ms));
+    if systemd >= GROWING_DELAYS && restart.max_delay_ms > restart.delay_ms {
+        let steps = doublings(restart.delay_ms, restart.max_delay_ms);
+        unit.put("RestartSteps", "restart_steps", sink::word(steps));
+        unit.put("RestartMaxDelaySec", "restart_max_delay", sink::duration(restart.max_delay_ms));
+    }
+    unit.mean("RestartPreventExitStatus", "75 78");
+}
+
+/// The unit of the fleet's supervisor.
+pub(super) fn supervisor(fleet: &Fleet) -> String {
+    let errors = sink::append_to(&fleet.paths.state.join("supervisor.err"));
+    let program = sink::exec_program(&fleet.paths.bin().join("fleet"));
+    let unset: Vec<Marked> = fleet.agents_secrets.iter().map(sink::word).collect();
+    let mut unit = Directives::default();
+    unit.section("Unit");
+    unit.put("Description", "description", sink::description(&format!("fleet {}: supervisor", fleet.id)));
+    unit.put("PartOf", "target", sink::word(UnitName::target(&fleet.id)));
+    unit.mean("StartLimitIntervalSec", "0");
+    unit.section("Service");
+    unit.mean("Type", "notify");
+    unit.mean("NotifyAccess", "main");
+    unit.put("Slice", "slice", sink::word(UnitName::slice(&fleet.id)));
+    unit.mean("ExecStart", format!("{} supervise --fleet {}", program.as_str(), fleet.id));
+    for name in &unset {
+        unit.mean("UnsetEnvironment", name.as_str().to_owned());
+    }
+    for (name, value) in [
+        ("Restart", "always"),
+        ("RestartSec", "250ms"),
+        ("TimeoutStartSec", "60s"),
+        ("TimeoutStopSec", "20s"),
+        ("WatchdogSec", "60s"),
+        ("KillMode", "mixed"),
+        ("OOMPolicy", "continue"),
+        ("OOMScoreAdjust", "100"),
+        ("UMask", "0077"),
+        ("NoNewPrivileges", "yes"),
+    ] {
+        unit.mean(name, value);
+    }
+    unit.put("StandardOutput", "errors", errors.clone());
+    unit.mean("StandardError", errors.into_text());
+    unit.section("X-Fleet");
+    unit.put("Fleet", "fleet", sink::word(&fleet.id));
+    unit.values = unit.values.list("removed", &unset).set("program", &program);
+    unit.text("supervisor.service")
 }
 
 /// What goes into the template, and what has to be read back from the result.
@@ -103,6 +149,19 @@ impl Directives {
         if let Some(value) = value {
             self.put(name, place, value);
         }
+    }
+
+    /// `template`, filled. The last line of defence: what stands in it is what was meant, no directive more and none
+    /// less.
+    fn text(self, template: &str) -> String {
+        let text = fill(template, &self.values);
+        let meant = self.meant.iter().map(|(section, name, value)| (*section, *name, value.as_ref()));
+        assert!(
+            directives(&text).eq(meant.clone()),
+            "{template} is not what was meant:\n{text}\n{:?}",
+            meant.collect::<Vec<_>>()
+        );
+        text
     }
 
     /// A directive that the template has by itself.

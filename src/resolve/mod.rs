@@ -10,11 +10,12 @@ mod roles;
 mod settings;
 mod variables;
 mod view;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-pub use model::{Agent, Fleet, HostFacts, Paths, Worktree, place};
+pub use model::{Agent, Fleet, HostFacts, Paths, Watch, Worktree, place};
 pub use view::Window;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Sources, suggest};
@@ -222,6 +223,8 @@ pub fn resolve(
     checks::state_folder(&context, diagnostics);
     checks::whole(&context, &members, &names, diagnostics);
     let id = id?;
+    // Absent means unsupervised.
+    let supervise = roster.supervise == Some(true);
     if diagnostics.has_errors() {
         return None;
     }
@@ -232,7 +235,10 @@ pub fn resolve(
         windows: view::windows(roster, &members, &agents),
         agents,
         elsewhere,
-        declared: declared(roster, inputs, sources),
+        declared: declared(roster, inputs, sources, supervise),
+        supervise,
+        spend: watch::fleet_spend(roster),
+        agents_secrets: watch::agents_secrets(roster, &context.secret_variables),
         grows_delays: parts(roster, &inputs.roles).any(|part| part.restart.max_delay_ms.is_some()),
     })
 }
@@ -243,25 +249,22 @@ fn layers(context: &Context<'_>, node: &AgentNode, role: &roles::Role) -> Vec<No
     merge::over(&node.settings.nodes, &merge::over(&role.settings, &weak))
 }
 
-/// What the roster says and nothing acts on yet.
-fn declared(roster: &Roster, inputs: &Inputs, sources: &Sources) -> Vec<String> {
+/// What the roster says and nothing acts on.
+fn declared(roster: &Roster, inputs: &Inputs, sources: &Sources, supervise: bool) -> Vec<String> {
     let mut said: Vec<(String, crate::diagnostic::Span, usize)> = Vec::new();
     let roles = inputs.roles.values().flatten().flat_map(|role| &role.declared);
-    for found in roster.declared.iter().chain(roles) {
+    for found in roster.declared.iter().chain(roles).filter(|found| !(supervise && found.supervised)) {
         match said.iter_mut().find(|(what, ..)| *what == found.what) {
             Some((.., count)) => *count += 1,
             None => said.push((found.what.clone(), found.span, 1)),
         }
     }
-    let mut declared = Vec::new();
-    if roster.supervise == Some(true) {
-        declared.push("supervise=#true".to_owned());
-    }
-    declared.extend(said.into_iter().map(|(what, span, count)| {
-        let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-        format!("{what} ({}{more})", sources.place(span))
-    }));
-    declared
+    said.into_iter()
+        .map(|(what, span, count)| {
+            let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+            format!("{what} ({}{more})", sources.place(span))
+        })
+        .collect()
 }
 
 /// The agents a node stands for: itself, or `name-1` … `name-N`.
@@ -349,6 +352,7 @@ fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostic
             script: runtime.script.clone().map(crate::script::Script::new),
             terminal: settings.terminal.clone(),
             policy: settings.policy.clone(),
+            watch: watch::watch(context, member, &runtime, file),
             requires_sandbox: part.sandbox.required.as_ref().filter(|flag| flag.value).map(|flag| flag.span),
             name: name.clone(),
         });

@@ -8,6 +8,7 @@ use crate::diagnostic::Span;
 use crate::ids::{AgentName, FleetId, RoleName, UnitName};
 use crate::manifest::{AgentKind, Policy, SecretRef, Terminal};
 use crate::script::Script;
+use crate::supervise::policy::{Heartbeat, Lifecycle, Spend, Stall};
 
 /// What the program knows of this machine, gathered once and passed in as data.
 #[derive(Debug, Clone)]
@@ -82,6 +83,18 @@ impl Paths {
         self.state.join("bin")
     }
 
+    /// What the supervisor goes by.
+    #[must_use]
+    pub fn supervise(&self) -> PathBuf {
+        self.state.join("supervise.json")
+    }
+
+    /// Held by the fleet's supervisor as long as it runs.
+    #[must_use]
+    pub fn supervisor_lock(&self) -> PathBuf {
+        self.state.join("supervisor.lock")
+    }
+
     /// A unit's file.
     #[must_use]
     pub fn unit(&self, unit: &UnitName) -> PathBuf {
@@ -108,6 +121,12 @@ pub struct Fleet {
     pub windows: Vec<super::Window>,
     /// Agents of other machines: listed, not applied.
     pub elsewhere: Vec<(AgentName, String)>,
+    /// Whether a supervisor starts and restarts the agents, instead of systemd alone.
+    pub supervise: bool,
+    /// Caps of the whole fleet.
+    pub spend: Spend,
+    /// Variables of the service manager that only agents have a use for.
+    pub agents_secrets: BTreeSet<String>,
     /// Whether the roster asks for growing restart delays by name.
     pub grows_delays: bool,
     /// Said in the roster and checked, and nothing acts on it yet; each with its first place.
@@ -158,8 +177,24 @@ pub struct Agent {
     pub script: Option<Script>,
     pub terminal: Terminal,
     pub policy: Policy,
+    pub watch: Watch,
     /// Where the roster says that the agent must not run without its sandbox.
     pub requires_sandbox: Option<Span>,
+}
+
+/// What a supervisor goes by, beyond what the shim is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watch {
+    pub stall: Stall,
+    pub heartbeat: Heartbeat,
+    /// Standing idle is what it does.
+    pub idle_ok: bool,
+    pub spend: Spend,
+    pub lifecycle: Lifecycle,
+    /// How many models its chain has behind the one in use.
+    pub fallbacks: u32,
+    /// How often it is given its digest, in milliseconds.
+    pub digest_ms: Option<u64>,
 }
 
 /// A git worktree of one agent.

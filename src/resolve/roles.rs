@@ -20,6 +20,8 @@ pub(super) struct Role {
     /// Whether it was found; otherwise nothing can be said of what it may do.
     pub known: bool,
     pub may: BTreeSet<String>,
+    /// Being idle is its normal state.
+    pub idle_ok: bool,
     pub text: Option<Arc<str>>,
     pub settings: Vec<Node>,
 }
@@ -78,6 +80,7 @@ fn layered(context: &Context<'_>, name: &RoleName, depth: usize, diagnostics: &m
     let file = context.inputs.roles.get(name).and_then(Option::as_ref);
     let from_file = |file: &RoleFile| Role {
         may: file.may.iter().cloned().collect(),
+        idle_ok: file.idle_ok,
         text: (!file.text.is_empty()).then(|| Arc::clone(&file.text)),
         settings: file.settings.nodes.clone(),
         ..Role::default()
@@ -93,6 +96,7 @@ fn layered(context: &Context<'_>, name: &RoleName, depth: usize, diagnostics: &m
     let text = declared.prompt.as_ref().and_then(|prompt| prompt_text(context, prompt, diagnostics)).map(Into::into);
     Some(Role {
         may: declared.may.as_ref().map_or(base.may, own),
+        idle_ok: base.idle_ok,
         text: text.or(base.text),
         settings: merge::over(&declared.settings.nodes, &base.settings),
         ..Role::default()

@@ -58,12 +58,14 @@ pub struct Roster {
     pub nodes: Vec<Node>,
 }
 
-/// A node that nothing acts on yet.
+/// A node that nothing acts on, or nothing but a supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declared {
     /// The node as people name it: `gate "merge"`.
     pub what: String,
     pub span: Span,
+    /// A supervisor acts on it.
+    pub supervised: bool,
 }
 
 /// Settings of one place: as nodes, to be merged, and decoded.

@@ -62,7 +62,8 @@ pub fn markdown() -> String {
          `#false`. Names: agents, roles, runtimes, chains, connectors and gates `[a-z][a-z0-9-]{0,31}`, fleets `[a-z][a-z0-9]{0,23}`. \
          Paths are relative to the folder of the file they stand in; `~/` is your home.\n\nThe effect column says what a change does \
          to a running agent: *live* touches no process, *restart* waits until the agent is idle unless you say otherwise, *replace* \
-         stops it and starts anew, *viewer* changes only what you look through. *Checked* nodes are read and checked, and nothing acts \
+         stops it and starts anew, *viewer* changes only what you look through. *Supervised* nodes are what the supervisor goes by, and without effect in a fleet \
+         that has none; *checked* nodes are read and checked, and nothing acts \
          on them yet: the plan lists them as \"declared, not enforced yet\"; *preview* nodes may still change besides, with a migration.\n",
     );
     for (title, scopes, text) in CHAPTERS {
@@ -121,6 +122,7 @@ pub fn explain(name: &str) -> String {
         }
         match spec.status {
             Status::Works => {}
+            Status::Supervised => out.push_str("    The supervisor acts on it; without one nothing does.\n"),
             Status::Declared => out.push_str("    Checked; nothing acts on it yet.\n"),
             Status::Preview => {
                 out.push_str("    A preview: checked, nothing acts on it yet, and it may still change.\n");
@@ -196,6 +198,7 @@ pub fn default_of(spec: &NodeSpec) -> Option<&'static str> {
 pub fn status_word(status: Status) -> &'static str {
     match status {
         Status::Works => "",
+        Status::Supervised => "supervised",
         Status::Declared => "checked",
         Status::Preview => "preview",
     }

@@ -131,6 +131,23 @@ pub fn try_lock(path: &Path, command: &str) -> Result<Attempt, fs::FsError> {
     }
 }
 
+/// Whether anybody holds the lock at `path` this moment. Makes nothing, and takes it from nobody: whoever wants the lock
+/// in this very moment tries again.
+#[must_use]
+pub fn is_held(path: &Path) -> bool {
+    let mut options = OpenOptions::new();
+    let Ok(file) = options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path) else {
+        return false;
+    };
+    matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+}
+
+/// Who last took the lock at `path` and still runs. That it holds the lock is told by [`is_held`].
+#[must_use]
+pub fn holder(path: &Path) -> Option<Holder> {
+    read_holder(&sidecar_of(path))
+}
+
 /// The holder as the sidecar names it, unless that process is gone (then the sidecar is a killed predecessor's).
 fn read_holder(sidecar: &Path) -> Option<Holder> {
     let text = fs::read_optional(sidecar, SIDECAR_CAP).ok()??;

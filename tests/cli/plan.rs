@@ -41,12 +41,16 @@ fn without_colour_nothing_is_lost_and_no_escape_is_printed() {
 
 #[test]
 fn what_nothing_acts_on_yet_is_listed() {
-    let bench = Bench::with(
-        "fleet \"shop\" version=1 supervise=#true\nworkspace \".\" base=\"main\"\ndefaults { runtime \"canary\"; stall after=\"20m\" }\n\
+    let roster = |supervise: &str| {
+        format!(
+            "fleet \"shop\" version=1 supervise={supervise}\n{}",
+            "workspace \".\" base=\"main\"\ndefaults { runtime \"canary\"; stall after=\"20m\" }\n\
          orchestrator \"lead\" { connector \"ops\" }\nenhancer \"mender\" { digest every=\"1h\" }\n\
          connector \"ops\" kind=\"desktop\"\nagent \"coder\" count=2 { role \"coder\"; worktree; sandbox \"inner\"; home \"shared\"; resume \"never\" }\n\
          gate \"merge\" { approval by=\"human\" }\nforge \"github\" repo=\"a/b\"\non \"approved-and-green\" { require gate=\"merge\"; merge }\n",
-    );
+        )
+    };
+    let bench = Bench::with(&roster("#false"));
     std::fs::create_dir(bench.work.join(".git")).unwrap();
     let said = bench.run(&["plan", "--manager", "local"]);
     let note: Vec<_> =
@@ -54,5 +58,11 @@ fn what_nothing_acts_on_yet_is_listed() {
     insta::assert_snapshot!(note.join("\n"));
     let said = bench.run(&["plan", "--manager", "local", "--json"]);
     let notes = said.out.lines().filter(|line| line.contains("declared, not enforced yet")).count();
-    assert_eq!(notes, 7, "{}", said.out);
+    assert_eq!(notes, 6, "{}", said.out);
+    // What the supervisor acts on is enforced where there is one.
+    std::fs::write(bench.work.join("fleet.kdl"), roster("#true")).unwrap();
+    let said = bench.run(&["plan", "--manager", "local", "--json"]);
+    let notes: Vec<_> = said.out.lines().filter(|line| line.contains("declared, not enforced yet")).collect();
+    assert_eq!(notes.len(), 4, "{}", said.out);
+    assert!(!notes.iter().any(|note| note.contains("stall") || note.contains("digest")), "{notes:?}");
 }

@@ -30,6 +30,7 @@ mod repositories;
 mod seeded;
 mod shims;
 mod strangers;
+mod supervised;
 mod support;
 mod view;
 #[path = "../system/wait.rs"]

@@ -13,10 +13,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("manifest", &["ids"]),
     ("script", &[]),
     ("roster", &["diagnostic", "ids", "manifest", "quantity", "script"]),
-    ("resolve", &["quantity", "roster", "diagnostic", "ids", "manifest", "script"]),
-    ("render", &["resolve", "ids", "manifest", "parallel", "script"]),
+    ("resolve", &["quantity", "roster", "diagnostic", "ids", "manifest", "script", "supervise"]),
+    ("render", &["resolve", "ids", "manifest", "parallel", "script", "supervise"]),
     ("adopt", &["diagnostic", "ids", "roster", "resolve"]),
-    ("plan", &["quantity", "render", "resolve", "ids", "manifest", "units"]),
+    ("plan", &["quantity", "render", "resolve", "ids", "manifest", "supervise", "units"]),
     // `supervise` knows neither `plan` nor `roster`: it is told what it must know.
     ("supervise", &["ids", "manifest"]),
     // Shell.
@@ -55,6 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "system",
             "shim",
             "diagnostic",
+            "supervise",
             "units",
         ],
     ),

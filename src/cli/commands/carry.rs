@@ -214,6 +214,13 @@ fn close(ui: &Ui, plan: &Plan, report: &Report, task: &Task<'_>) {
             let (word, detail) = words(outcome);
             ui.out(&serde_json::json!({ "format": 1, "type": "result", "agent": agent, "outcome": word, "detail": detail }).to_string());
         }
+        if let Some(outcome) = &report.supervisor {
+            let (word, detail) = words(outcome);
+            ui.out(
+                &serde_json::json!({ "format": 1, "type": "supervisor", "outcome": word, "detail": detail })
+                    .to_string(),
+            );
+        }
         let stopped = report.stopped.as_ref().map(|(what, _)| what);
         let last = serde_json::json!({
             "format": 1, "type": "applied", "generation": report.generation, "stopped": stopped,
@@ -229,6 +236,13 @@ fn close(ui: &Ui, plan: &Plan, report: &Report, task: &Task<'_>) {
         ui.out(&format!("{word:<8} {name:<width$}  {detail}"));
         if let Outcome::Failed { help: Some(help), .. } = outcome {
             ui.out(&format!("{:<8} {:<width$}  {help}", "", ""));
+        }
+    }
+    if let Some(outcome) = &report.supervisor {
+        let (word, detail) = words(outcome);
+        ui.out(&format!("{word:<8} supervisor  {detail}"));
+        if let Outcome::Failed { help: Some(help), .. } = outcome {
+            ui.out(&format!("{:<8} {help}", ""));
         }
     }
     if let Some((what, help)) = &report.stopped {

@@ -24,7 +24,7 @@ pub fn run(ui: &Ui, global: &Global, args: &Destroy) -> Result<Exit, CliError> {
         ui.out(&format!("Fleet {} is gone: removed what an interrupted command had left.", left.fleet));
         return Ok(Exit::Ok);
     }
-    let target = target::find(global)?;
+    let target = target::find_quietly(global)?;
     if super::view::is_inside(&target) {
         let message = "this is the fleet's own view, which would end in the middle of it; nothing was removed";
         return Err(CliError::refused(message, "leave the view with C-b d, then run `fleet destroy` again"));

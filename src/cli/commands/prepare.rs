@@ -107,7 +107,7 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
 /// Reads the roster, or what a generation kept of it.
 fn read(global: &Global, wanted: &Wanted, facts: &HostFacts) -> Result<load::Loaded, CliError> {
     match wanted.generation {
-        Some(number) => Ok(load::load_kept(&target::find(global)?.state.sources(number)?, facts)),
+        Some(number) => Ok(load::load_kept(&target::find_quietly(global)?.state.sources(number)?, facts)),
         None => load::load(&pinned(global, facts)?, facts),
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::target;
 use crate::cli::ui::Ui;
 
 pub fn run(ui: &Ui, global: &Global, args: &Rollback) -> Result<Exit, CliError> {
-    let target = target::find(global)?;
+    let target = target::find_quietly(global)?;
     let kept = target.state.sourced_generations();
     let now = target.ledger.generation;
     let number = match args.generation {

@@ -9,7 +9,7 @@ use crate::plan::show::Paint;
 use crate::units::ManagerKind;
 
 pub fn run(ui: &Ui, global: &Global, args: &Json) -> Result<Exit, CliError> {
-    let target = target::find(global)?;
+    let target = target::find_quietly(global)?;
     let now = match supervised::status(&target) {
         Some(now) => now,
         None => status::status(&target.state, &target.ledger, &target.manager()?)?,
@@ -29,6 +29,9 @@ fn text(now: &FleetStatus, at: jiff::Timestamp, paint: Paint) -> String {
     };
     let about = format!("{manager} · generation {} · {}", now.generation, now.roster.display());
     let mut lines = vec![format!("{}  {}", paint.bold(&format!("Fleet {}", now.fleet)), paint.dim(&about))];
+    if now.supervisor.as_ref().is_some_and(|supervisor| !supervisor.running) {
+        lines.push(paint.bad(&format!("! {}", target::UNSUPERVISED)));
+    }
     let rows: Vec<[String; 6]> = now.agents.iter().map(|agent| row(agent, at)).collect();
     let heads = ["AGENT", "ROLE", "RUNTIME", "STATE", "AGE", "WHY"].map(str::to_owned);
     let width = |column: usize| rows.iter().chain([&heads]).map(|row| row[column].chars().count()).max().unwrap_or(0);

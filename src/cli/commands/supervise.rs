@@ -6,6 +6,6 @@ use crate::cli::target;
 use crate::driver;
 
 pub fn run(global: &Global) -> Result<Exit, CliError> {
-    driver::run(&target::find(global)?.state)?;
+    driver::run(&target::find_quietly(global)?.state)?;
     Ok(Exit::Ok)
 }

@@ -13,6 +13,9 @@ impl Plan {
         let mut lines = vec![line(serde_json::json!({
             "format": PLAN_FORMAT, "type": "fleet", "fleet": self.fleet, "roster": self.roster, "manager": self.manager,
             "generation": self.generation, "reload": self.reload, "refresh": self.refresh, "withheld": self.withheld,
+            "supervisor": self.supervisor.as_ref().map(|change| {
+                serde_json::json!({ "action": change.act.word(), "reason": change.reason })
+            }),
             "paths": paths(&self.files, &self.links),
         }))];
         for agent in self.agents.iter().filter(|agent| agent.action != Action::None) {

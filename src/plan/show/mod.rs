@@ -158,6 +158,10 @@ impl Plan {
             };
             let _ = writeln!(out, "\n{} {line}", paint.wrap("36", "^"));
         }
+        if let Some(change) = &self.supervisor {
+            let (word, reason) = (change.act.word(), change.reason);
+            let _ = writeln!(out, "\n{} supervisor  {word}: {reason}; no agent is touched", paint.wrap("36", "^"));
+        }
         self.closing(home, paint, &mut out);
         out
     }

@@ -110,7 +110,9 @@ fn agent_name(value: &Spanned<Value>) -> Option<Spanned<AgentName>> {
     }
 }
 
-fn spend(node: &Node) -> SpendPart {
+/// Caps, as `spend` says them.
+#[must_use]
+pub fn spend(node: &Node) -> SpendPart {
     let count = |name| node.property_count(name).map(|count| count.value);
     SpendPart {
         starts_per_day: count("starts-per-day"),
@@ -132,7 +134,7 @@ pub fn settings(nodes: &[Node]) -> SettingsPart {
     settings::part(nodes, &mut Diagnostics::default())
 }
 
-/// Nodes that nothing acts on yet, without those that say what is so anyway.
+/// Nodes that nothing acts on, or nothing but a supervisor, without those that say what is so anyway.
 fn declared(nodes: &[Node], found: &mut Vec<Declared>) {
     for node in nodes {
         if node.spec.status == Status::Works {
@@ -156,7 +158,11 @@ fn declared(nodes: &[Node], found: &mut Vec<Declared>) {
                 Some(first) if node.spec.scope.is_roster() => format!("{} \"{first}\"", node.spec.name),
                 _ => node.spec.name.to_owned(),
             };
-            found.push(Declared { what, span: node.span });
+            let supervised = node.spec.status == Status::Supervised;
+            found.push(Declared { what, span: node.span, supervised });
+            if supervised && node.spec.name == "lifecycle" && node.properties.contains_key("max") {
+                found.push(Declared { what: "lifecycle max=".to_owned(), span: node.span, supervised: false });
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::roster::secrets;
 #[derive(Debug, Clone)]
 pub struct RoleFile {
     pub may: Vec<String>,
+    /// Being idle is its normal state.
+    pub idle_ok: bool,
     pub settings: Layer,
     /// What nothing acts on yet.
     pub declared: Vec<Declared>,
@@ -41,10 +43,9 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
     let named = |name: &str| nodes.iter().find(|node| node.spec.name == name);
     let mut unenforced = Vec::new();
     declared(&nodes, &mut unenforced);
-    // A role's own word for its normal state is no wish that could be broken.
-    unenforced.retain(|found| found.what != "idle");
     Some(RoleFile {
         declared: unenforced,
+        idle_ok: named("idle").is_some(),
         may: named("may").map(|may| may.texts().into_iter().map(|word| word.value).collect()).unwrap_or_default(),
         settings: layer(&nodes, diagnostics),
         text: body.trim().into(),

@@ -33,6 +33,17 @@ pub struct RuntimeFile {
     pub files: Vec<(String, String)>,
     pub patterns: Arc<[Pattern]>,
     pub delivery: Delivery,
+    pub heartbeat: Reports,
+}
+
+/// How a runtime reports by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reports {
+    /// At each event.
+    Events,
+    /// At an interval.
+    Periodic,
+    None,
 }
 
 /// Reads a runtime file.
@@ -65,6 +76,11 @@ pub fn read(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Option<R
         files: files(node, diagnostics),
         patterns: patterns(node, diagnostics).into(),
         delivery: delivery(node),
+        heartbeat: match text_of(node, "heartbeat").as_deref() {
+            Some("events") => Reports::Events,
+            Some("periodic") => Reports::Periodic,
+            _ => Reports::None,
+        },
     })
 }
 

@@ -172,6 +172,9 @@ impl Effect {
 pub enum Status {
     /// It has its effect.
     Works,
+    /// The supervisor acts on it. In a fleet without one nothing does, and the plan lists it as "declared, not enforced
+    /// yet".
+    Supervised,
     /// Checked; nothing acts on it yet. The plan lists it as "declared, not enforced yet".
     Declared,
     /// The same, and it may still change, with a migration.

@@ -124,7 +124,7 @@ fn is_target(unit: &UnitName) -> bool {
 
 /// The unit of `fleet` that systemd calls `name`, when it is one.
 fn own_unit(fleet: &FleetId, name: &str) -> Option<UnitName> {
-    let fixed = [UnitName::target(fleet), UnitName::slice(fleet)];
+    let fixed = [UnitName::target(fleet), UnitName::slice(fleet), UnitName::supervisor(fleet)];
     if let Some(unit) = fixed.into_iter().find(|unit| unit.as_str() == name) {
         return Some(unit);
     }
@@ -158,6 +158,8 @@ mod tests {
         let shop = FleetId::new("shop").unwrap();
         assert_eq!(own_unit(&shop, "fleet-shop.target"), Some(UnitName::target(&shop)));
         assert_eq!(own_unit(&shop, "fleet-shop-a-1.service").unwrap().as_str(), "fleet-shop-a-1.service");
+        let supervisor = own_unit(&shop, "fleet-shop-supervisor.service").unwrap();
+        assert_eq!((supervisor.agent_of(&shop), supervisor), (None, UnitName::supervisor(&shop)));
         assert_eq!(own_unit(&shop, "fleet-shopping-a.service"), None);
         assert_eq!(own_unit(&shop, "fleet-shop-Upper.service"), None);
         assert_eq!(own_unit(&shop, "fleet-shop-a.timer"), None);

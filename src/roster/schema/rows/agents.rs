@@ -1,6 +1,6 @@
 //! In `orchestrator`, `enhancer` and `agent`.
 
-use super::{MINUTES, declared, must, need, node, some};
+use super::{MINUTES, declared, must, need, node, some, supervised};
 use crate::roster::schema::{Effect, Kind, NodeSpec, Scope};
 
 pub(super) const ROWS: &[NodeSpec] = &[
@@ -12,7 +12,7 @@ pub(super) const ROWS: &[NodeSpec] = &[
     NodeSpec {
         properties: &[must("every", MINUTES, "how often")],
         effect: Effect::Live,
-        ..declared("digest", Scope::Enhancer, "Brings what went wrong lately, on a schedule.")
+        ..supervised("digest", Scope::Enhancer, "Brings what went wrong lately, on a schedule.")
     },
     NodeSpec {
         arguments: &[some("NAME", Kind::AgentRef)],

@@ -106,7 +106,6 @@ pub(super) const ROWS: &[NodeSpec] = &[
     },
     NodeSpec {
         arguments: &[need("TEXT", Kind::Word(&["ok"]))],
-        status: Status::Declared,
         ..node("idle", Scope::RoleFile, "`\"ok\"`: being idle is this role's normal state.")
     },
 ];

@@ -67,6 +67,11 @@ const fn node(name: &'static str, scope: Scope, doc: &'static str) -> NodeSpec {
     }
 }
 
+/// A node that the supervisor acts on.
+const fn supervised(name: &'static str, scope: Scope, doc: &'static str) -> NodeSpec {
+    NodeSpec { status: Status::Supervised, ..node(name, scope, doc) }
+}
+
 /// A node that nothing acts on yet.
 const fn declared(name: &'static str, scope: Scope, doc: &'static str) -> NodeSpec {
     NodeSpec { status: Status::Declared, ..node(name, scope, doc) }

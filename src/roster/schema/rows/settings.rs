@@ -1,6 +1,6 @@
 //! Settings, and the braces of `runtime`.
 
-use super::{COUNT, MODES, SECONDS, SPEND, declared, may, must, need, node, preview, prop, some};
+use super::{COUNT, MODES, SECONDS, SPEND, declared, may, must, need, node, prop, some, supervised};
 use crate::roster::schema::{ANY_DURATION, Effect, Kind, Merge, NodeSpec, Scope};
 
 pub(super) const ROWS: &[NodeSpec] = &[
@@ -91,7 +91,7 @@ pub(super) const ROWS: &[NodeSpec] = &[
             prop("max", COUNT, "on demand: at most this many of a group run"),
         ],
         effect: Effect::Live,
-        ..preview("lifecycle", Scope::Setting, "Whether it runs all the time, or when there is work for it.")
+        ..supervised("lifecycle", Scope::Setting, "Whether it runs all the time, or when there is work for it.")
     },
     NodeSpec {
         arguments: &[need("NAME", Kind::EnvKey), need("VALUE", Kind::Text)],
@@ -143,14 +143,18 @@ pub(super) const ROWS: &[NodeSpec] = &[
             prop("nudge", Kind::Flag, "`#true`: ask it once before anything else"),
         ],
         effect: Effect::Live,
-        ..declared("stall", Scope::Setting, "When it counts as stuck.")
+        ..supervised("stall", Scope::Setting, "When it counts as stuck.")
     },
     NodeSpec {
         properties: &[must("every", SECONDS, "default: the runtime's")],
         effect: Effect::Live,
-        ..declared("heartbeat", Scope::Setting, "How often it reports by itself.")
+        ..supervised("heartbeat", Scope::Setting, "How often it reports by itself.")
     },
-    NodeSpec { properties: SPEND, effect: Effect::Live, ..declared("spend", Scope::Setting, "Caps of each agent.") },
+    NodeSpec {
+        properties: SPEND,
+        effect: Effect::Live,
+        ..supervised("spend", Scope::Setting, "Caps of each agent.")
+    },
     NodeSpec {
         arguments: &[may("WHEN", Kind::Word(&["never", "on-failure", "always"]))],
         properties: &[

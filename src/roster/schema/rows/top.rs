@@ -1,6 +1,6 @@
 //! At the top of the roster, without the preview nodes.
 
-use super::{SPEND, declared, may, must, need, node, prop, some};
+use super::{SPEND, may, must, need, node, prop, some, supervised};
 use crate::roster::schema::{Effect, Kind, NodeSpec, Property, Scope};
 
 const HOST: Property = prop("host", Kind::Text, "the machine it runs on; only this machine's agents are applied");
@@ -85,7 +85,7 @@ pub(super) const ROWS: &[NodeSpec] = &[
         repeats: true,
         ..node("use", Scope::Chain, "The next model to fall back to.")
     },
-    NodeSpec { properties: SPEND, ..declared("spend", Scope::Top, "Caps of the whole fleet.") },
+    NodeSpec { properties: SPEND, ..supervised("spend", Scope::Top, "Caps of the whole fleet.") },
     NodeSpec {
         children: &[Scope::Layout],
         effect: Effect::Viewer,

@@ -5,6 +5,7 @@
 
 mod notify;
 mod start;
+mod supervisor;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use serde::de::DeserializeOwned;
 use super::{ActiveState, ManagerError, ManagerKind, ServiceManager, UnitState};
 use crate::ids::{AgentName, FleetId, UnitName};
 use crate::manifest::{ExitRecord, FORMAT, ProcessId, RunRecord};
-use crate::system::{fs, proc};
+use crate::system::{fs, lock, proc};
 
 /// How long a shim without a run record may go on: it says farewell to its viewers after it has removed the record.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -34,7 +35,7 @@ pub struct LocalManager {
     /// The fleet's state folder; agents are in `agents/<name>/`.
     pub state: PathBuf,
     pub fleet: FleetId,
-    /// The program `fleet-shim`.
+    /// The program `fleet-shim`; `fleet` lies beside it.
     pub shim: PathBuf,
 }
 
@@ -55,7 +56,7 @@ impl LocalManager {
             ManagerError::new(
                 format!("{verb} {unit}"),
                 format!("it is not an agent of the fleet {}", self.fleet),
-                "without systemd there are only agents: targets and slices belong to systemd",
+                "without systemd there are only agents and their supervisor: targets and slices belong to systemd",
             )
         })
     }
@@ -98,6 +99,9 @@ impl LocalManager {
 
     /// Sends SIGTERM to the live shim of `unit`, if there is one.
     fn ask_to_stop(&self, unit: &UnitName, all: &proc::Table) -> Result<Option<Stopping>, ManagerError> {
+        if self.is_supervisor(unit) {
+            return self.ask_supervisor(unit);
+        }
         let agent = self.agent("stop", unit)?;
         let Some(shim) = self.running(&agent) else {
             if self.is_free(&agent) {
@@ -114,16 +118,18 @@ impl LocalManager {
         let Some(handle) = proc::Handle::open(&shim).map_err(fail)? else { return Ok(None) };
         let below = open_all(&all.below(shim.pid));
         let alive = handle.signal(Signal::SIGTERM).map_err(fail)?;
-        Ok(alive.then_some(Stopping { shim, handle, below }))
+        Ok(alive.then_some(Stopping { shim, handle, below, alone: false }))
     }
 }
 
-/// A shim that was asked to stop.
+/// A shim, or the supervisor, that was asked to stop.
 struct Stopping {
     shim: ProcessId,
     handle: proc::Handle,
     /// What ran below it then.
     below: Vec<proc::Handle>,
+    /// What runs below it goes on: agents do when their supervisor ends.
+    alone: bool,
 }
 
 /// Handles on those of `processes` that still run.
@@ -142,7 +148,7 @@ impl Stopping {
             reap(&self.shim);
             return Ok(true);
         }
-        kill_tree(&self.shim, &self.handle)
+        if self.alone { kill(&self.shim, &self.handle) } else { kill_tree(&self.shim, &self.handle) }
     }
 }
 
@@ -207,9 +213,14 @@ fn kill_tree(root: &ProcessId, handle: &proc::Handle) -> std::io::Result<bool> {
             handle.wait_until(deadline)?;
         }
     }
+    kill(root, handle)
+}
+
+/// Kills a process. `false` when not even that ended it.
+fn kill(process: &ProcessId, handle: &proc::Handle) -> std::io::Result<bool> {
     handle.signal(Signal::SIGKILL)?;
     let ended = handle.wait_until(Instant::now() + KILL)?;
-    reap(root);
+    reap(process);
     Ok(ended)
 }
 
@@ -227,6 +238,14 @@ impl ServiceManager for LocalManager {
         if *fleet != self.fleet {
             return Ok(Vec::new());
         }
+        let mut units = Vec::new();
+        if lock::is_held(&self.supervisor_lock()) {
+            units.push(UnitState {
+                unit: UnitName::supervisor(fleet),
+                active: ActiveState::Active,
+                sub: String::new(),
+            });
+        }
         let folder = self.state.join("agents");
         let fail = |error: std::io::Error| {
             ManagerError::new(
@@ -237,10 +256,9 @@ impl ServiceManager for LocalManager {
         };
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(units),
             Err(error) => return Err(fail(error)),
         };
-        let mut units = Vec::new();
         for entry in entries {
             let name = entry.map_err(fail)?.file_name();
             let Some(agent) = name.to_str().and_then(|name| AgentName::new(name).ok()) else { continue };

@@ -1,4 +1,4 @@
-//! Starts shims detached from the caller and waits until they say that they are ready.
+//! Starts shims, and the supervisor, detached from the caller and waits until they say that they are ready.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,10 +17,10 @@ use nix::poll::{PollFd, PollFlags};
 
 use super::super::envfile;
 use super::notify::{Folder, Socket};
-use super::{LocalManager, ManagerError, kill_tree};
+use super::{LocalManager, ManagerError, kill, kill_tree};
 use crate::ids::UnitName;
-use crate::system::fs;
 use crate::system::proc::{self, poll_until};
+use crate::system::{fs, lock};
 
 /// Largest environment file that is read, in bytes.
 const ENV_CAP: u64 = 1 << 20;
@@ -45,6 +45,7 @@ const NOT_INHERITED: &[&str] = &[
 /// A shim that was started and has not said yet that it is ready.
 struct Starting<'a> {
     unit: &'a UnitName,
+    is_supervisor: bool,
     child: Child,
     handle: proc::Handle,
     socket: Socket,
@@ -108,13 +109,16 @@ pub(super) fn start_many(
     results.into_iter().flatten().collect()
 }
 
-/// Starts the shim of `unit`. `None` when it runs already.
-fn spawn<'a>(
-    manager: &LocalManager,
-    unit: &'a UnitName,
-    sockets: &Folder,
-    index: usize,
-) -> Result<Option<Starting<'a>>, ManagerError> {
+/// A program that is to be started.
+struct Program {
+    command: Command,
+    is_supervisor: bool,
+    /// Where its words go.
+    errors: PathBuf,
+}
+
+/// The shim of `unit`. `None` when it runs already.
+fn shim(manager: &LocalManager, unit: &UnitName) -> Result<Option<Program>, ManagerError> {
     let agent = manager.agent("start", unit)?;
     if manager.running(&agent).is_some() {
         return Ok(None);
@@ -122,24 +126,53 @@ fn spawn<'a>(
     // One that goes on would end the new one at once; then the new one's own words say so.
     let _ = manager.is_free(&agent);
     let folder = manager.folder(&agent);
-    let fail = |what: &str, error: io::Error| start_error(unit, format!("{what}: {error}"), None);
     let manifest = folder.join("manifest.json");
     if !manifest.is_file() {
         let help = "apply the roster first: `fleet apply` writes the manifest".to_owned();
         return Err(start_error(unit, format!("{} is missing", manifest.display()), Some(help)));
     }
     let variables = environment(&folder).map_err(|error| start_error(unit, error.to_string(), error.help))?;
-    let errors = folder.join("shim.err");
-    let (log, errors_from) = open_errors(&errors).map_err(|error| fail(&errors.display().to_string(), error))?;
-    let socket = sockets.socket(index).map_err(|error| fail("the readiness socket", error))?;
+    let mut command = clean(&manager.shim);
+    command.arg(&manifest).envs(variables);
+    Ok(Some(Program { command, is_supervisor: false, errors: folder.join("shim.err") }))
+}
 
-    let mut command = Command::new(&manager.shim);
-    command.arg(&manifest).current_dir("/").stdin(Stdio::null());
-    command.stdout(log.try_clone().map_err(|error| fail("its output", error))?).stderr(log);
+/// `program`, without what another service manager told this one.
+fn clean(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for name in NOT_INHERITED {
         command.env_remove(name);
     }
-    command.envs(variables).env("NOTIFY_SOCKET", &socket.path);
+    command
+}
+
+/// The supervisor. `None` when one has the fleet already. Its environment is the caller's, as a shim's is: here it is
+/// the service manager of the agents that it starts.
+fn supervisor(manager: &LocalManager) -> Option<Program> {
+    if lock::is_held(&manager.supervisor_lock()) {
+        return None;
+    }
+    let mut command = clean(&manager.shim.with_file_name("fleet"));
+    command.args(["supervise", "--fleet", manager.fleet.as_str()]);
+    Some(Program { command, is_supervisor: true, errors: manager.state.join("supervisor.err") })
+}
+
+/// Starts what `unit` stands for. `None` when it runs already.
+fn spawn<'a>(
+    manager: &LocalManager,
+    unit: &'a UnitName,
+    sockets: &Folder,
+    index: usize,
+) -> Result<Option<Starting<'a>>, ManagerError> {
+    let what = if manager.is_supervisor(unit) { supervisor(manager) } else { shim(manager, unit)? };
+    let Some(Program { mut command, is_supervisor, errors }) = what else { return Ok(None) };
+    let fail = |what: &str, error: io::Error| start_error(unit, format!("{what}: {error}"), None);
+    let (log, errors_from) = open_errors(&errors).map_err(|error| fail(&errors.display().to_string(), error))?;
+    let socket = sockets.socket(index).map_err(|error| fail("the readiness socket", error))?;
+
+    command.current_dir("/").stdin(Stdio::null());
+    command.stdout(log.try_clone().map_err(|error| fail("its output", error))?).stderr(log);
+    command.env("NOTIFY_SOCKET", &socket.path);
     // SAFETY: both calls are plain system calls, allowed between fork and exec; nothing is allocated.
     unsafe {
         command.pre_exec(|| {
@@ -151,16 +184,17 @@ fn spawn<'a>(
         });
     }
     let mut child = command.spawn().map_err(|error| {
-        let help = format!("see whether it is there and can be run: `ls -l {}`", manager.shim.display());
-        start_error(unit, format!("{} cannot be started: {error}", manager.shim.display()), Some(help))
+        let program = Path::new(command.get_program()).display();
+        let help = format!("see whether it is there and can be run: `ls -l {program}`");
+        start_error(unit, format!("{program} cannot be started: {error}"), Some(help))
     })?;
     match proc::Handle::of_pid(child.id()) {
-        Ok(Some(handle)) => Ok(Some(Starting { unit, child, handle, socket, errors, errors_from })),
+        Ok(Some(handle)) => Ok(Some(Starting { unit, is_supervisor, child, handle, socket, errors, errors_from })),
         other => {
             let _ = child.kill();
             let _ = child.wait();
             let error = other.err().unwrap_or_else(|| io::Error::from(Errno::ESRCH));
-            Err(fail("no handle on the shim", error))
+            Err(fail("no handle on the new process", error))
         }
     }
 }
@@ -192,12 +226,18 @@ fn open_errors(path: &Path) -> io::Result<(File, u64)> {
 impl Starting<'_> {
     fn ended_early(&mut self) -> ManagerError {
         let how = self.child.wait().map_or_else(|error| error.to_string(), status_words);
-        self.error(&format!("the shim ended before it was ready: {how}"))
+        let what = if self.is_supervisor { "the supervisor" } else { "the shim" };
+        self.error(&format!("{what} ended before it was ready: {how}"))
     }
 
     fn not_ready(&mut self, timeout: Duration) -> ManagerError {
         let killed = match proc::identify(self.child.id()) {
-            Some(process) => match kill_tree(&process, &self.handle) {
+            // Agents that a supervisor has started are not its own.
+            Some(process) => match if self.is_supervisor {
+                kill(&process, &self.handle)
+            } else {
+                kill_tree(&process, &self.handle)
+            } {
                 Ok(true) => "it was killed".to_owned(),
                 Ok(false) => format!("it does not even end by SIGKILL (pid {})", process.pid),
                 Err(error) => format!("it could not be killed (pid {}): {error}", process.pid),

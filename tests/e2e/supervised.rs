@@ -1,0 +1,258 @@
+//! A fleet with a supervisor: what is rendered, started, restarted and taken away, and that no agent notices.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use fleet::system::proc::identify;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::{As, LONG, output, wait_for};
+use crate::world::{Manager, World};
+
+const NAMES: [&str; 2] = ["lead", "coder"];
+
+fn roster(supervise: &str, stall: &str) -> String {
+    format!(
+        "fleet \"shop\" version=1 supervise={supervise}\nfloor \"exempt\" reason=\"x\"\n\
+         defaults {{ runtime \"canary\"; stop-timeout \"5s\"; stall after=\"{stall}\"; }}\n\
+         agent \"lead\" {{ role \"coder\"; }}\nagent \"coder\" {{ role \"coder\"; after \"lead\"; }}\n"
+    )
+}
+
+fn both(test: impl Fn(&World)) {
+    for kind in [Manager::Systemd, Manager::Local] {
+        for who in As::all() {
+            test(&World::new(*who, kind));
+        }
+    }
+}
+
+fn state(world: &World) -> PathBuf {
+    world.state_folder().join("shop")
+}
+
+fn pids(world: &World) -> Vec<u64> {
+    NAMES.iter().map(|name| world.pid(name)).collect()
+}
+
+fn supervisor(world: &World) -> Option<u64> {
+    let status = world.status();
+    let now = &status["supervisor"];
+    if now["running"] == true { now["pid"].as_u64() } else { None }
+}
+
+fn the_supervisor(world: &World) -> u64 {
+    supervisor(world).unwrap_or_else(|| panic!("no supervisor: {}", world.status()))
+}
+
+fn strike(pid: u64) {
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+}
+
+/// What the plan does to the supervisor.
+fn planned(world: &World) -> Value {
+    world.plan()[0]["supervisor"]["action"].clone()
+}
+
+/// The names in a `.wants` folder.
+fn wanted_by(world: &World, target: &str) -> BTreeSet<String> {
+    let folder = world.manager.unit_folder().join(format!("{target}.wants"));
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn shown(world: &World, unit: &str, property: &str) -> String {
+    let mut command = world.manager.command("systemctl");
+    command.args(["--user", "show", unit, "--value", "--property", property]);
+    String::from_utf8(output(&mut command, LONG).stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn an_apply_starts_it_last_and_only_it_is_enabled() {
+    both(|world| {
+        world.roster(&roster("#true", "10m"));
+        assert_eq!(planned(world), "start");
+        let said = world.apply(&[], 0);
+        assert!(said.contains("done     supervisor  started"), "{said}");
+        world.assert_nothing_to_do();
+        let status = world.status();
+        assert_eq!(status["supervisor"]["running"], true, "{status}");
+        let policy: Value = serde_json::from_slice(&fs::read(state(world).join("supervise.json")).unwrap()).unwrap();
+        assert_eq!(policy["agents"][1]["after"][0], "lead");
+        if world.kind == Manager::Systemd {
+            assert_eq!(wanted_by(world, "default.target"), set(&["fleet-shop.target"]));
+            assert_eq!(wanted_by(world, "fleet-shop.target"), set(&["fleet-shop-supervisor.service"]));
+            assert_eq!(shown(world, "fleet-shop-lead.service", "Restart"), "no");
+            assert_eq!(shown(world, "fleet-shop-lead.service", "StartLimitIntervalUSec"), "0");
+            assert_eq!(shown(world, "fleet-shop-supervisor.service", "MainPID"), the_supervisor(world).to_string());
+        }
+        // By hand: neither touches it.
+        let own = the_supervisor(world);
+        world.fleet(&["stop", "--all"], 0);
+        world.fleet(&["start", "lead"], 0);
+        assert_eq!(the_supervisor(world), own);
+        if world.kind == Manager::Systemd {
+            assert_eq!(wanted_by(world, "fleet-shop.target"), set(&["fleet-shop-supervisor.service"]));
+        }
+        world.assert_nothing_to_do();
+        world.fleet(&["destroy", "--yes"], 0);
+        assert!(!state(world).exists(), "{:?}", fs::read_dir(state(world)).unwrap().collect::<Vec<_>>());
+        assert_eq!(world.loaded_units(), "");
+        let left = fs::read_dir(world.manager.unit_folder()).into_iter().flatten().count();
+        assert_eq!(left, 0, "units are left");
+        assert_eq!(identify(u32::try_from(own).unwrap()), None, "it ended");
+    });
+}
+
+#[test]
+fn a_dead_one_is_noticed_and_comes_back_and_no_agent_notices() {
+    both(|world| {
+        world.roster(&roster("#true", "10m"));
+        world.apply(&[], 0);
+        let (agents, first) = (pids(world), the_supervisor(world));
+        strike(first);
+        if world.kind == Manager::Systemd {
+            let killed = Instant::now();
+            wait_for("another one", || supervisor(world).is_some_and(|pid| pid != first));
+            // A second is promised; this machine runs other builds meanwhile.
+            assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
+        } else {
+            wait_for("it is gone", || supervisor(world).is_none());
+            world.fleet(&["status"], 1);
+            let said = world.fleet(&["history"], 0);
+            assert!(said.contains("the supervisor does not run"), "{said}");
+            assert_eq!(planned(world), "start");
+            world.apply(&[], 0);
+        }
+        assert_ne!(the_supervisor(world), first);
+        assert_eq!(pids(world), agents);
+        world.assert_nothing_to_do();
+        let said = world.fleet(&["history"], 0);
+        assert!(!said.contains("supervisor"), "{said}");
+        world.fleet(&["destroy", "--yes"], 0);
+    });
+}
+
+#[test]
+fn what_it_goes_by_changes_live() {
+    both(|world| {
+        world.roster(&roster("#true", "10m"));
+        world.apply(&[], 0);
+        let before = (pids(world), the_supervisor(world));
+        world.roster(&roster("#true", "20m"));
+        let plan = world.plan();
+        let of_lead = plan.iter().find(|line| line["agent"] == "lead" && line["type"] == "agent").unwrap();
+        assert_eq!(of_lead["fields"][0]["name"], "stall after", "{of_lead}");
+        assert_eq!(of_lead["fields"][0]["effect"], "live", "{of_lead}");
+        assert_eq!((&of_lead["effect"], &of_lead["interrupts"]), (&"none".into(), &false.into()), "{of_lead}");
+        assert_eq!(planned(world), Value::Null);
+        world.apply(&[], 0);
+        assert_eq!((pids(world), the_supervisor(world)), before);
+        world.assert_nothing_to_do();
+        world.fleet(&["destroy", "--yes"], 0);
+    });
+}
+
+#[test]
+fn a_fleet_gets_one_and_loses_it_and_nobody_is_interrupted() {
+    both(|world| {
+        world.roster(&roster("#false", "10m"));
+        world.apply(&[], 0);
+        let agents = pids(world);
+        assert_eq!(world.status()["supervisor"], Value::Null);
+        let systemd = world.kind == Manager::Systemd;
+        for _ in 0..2 {
+            world.roster(&roster("#true", "10m"));
+            let summary = world.plan().pop().unwrap();
+            assert_eq!(summary["interrupted"], 0, "{summary}");
+            world.apply(&[], 0);
+            assert_eq!(pids(world), agents);
+            world.assert_nothing_to_do();
+            let own = the_supervisor(world);
+            if systemd {
+                assert_eq!(wanted_by(world, "fleet-shop.target"), set(&["fleet-shop-supervisor.service"]));
+                assert_eq!(shown(world, "fleet-shop-lead.service", "Restart"), "no");
+            }
+            world.roster(&roster("#false", "10m"));
+            assert_eq!(planned(world), "stop");
+            world.apply(&[], 0);
+            assert_eq!(pids(world), agents);
+            world.assert_nothing_to_do();
+            assert_eq!(world.status()["supervisor"], Value::Null);
+            assert_eq!(identify(u32::try_from(own).unwrap()), None, "it ended");
+            assert!(!state(world).join("supervise.json").exists());
+            if systemd {
+                let links = set(&["fleet-shop-coder.service", "fleet-shop-lead.service"]);
+                assert_eq!(wanted_by(world, "fleet-shop.target"), links);
+                assert_eq!(shown(world, "fleet-shop-lead.service", "Restart"), "on-failure");
+            }
+        }
+        world.fleet(&["destroy", "--yes"], 0);
+        assert!(!state(world).exists());
+    });
+}
+
+#[test]
+fn another_build_restarts_it_and_nobody_else() {
+    both(|world| {
+        world.roster(&roster("#true", "10m"));
+        world.apply(&[], 0);
+        let (agents, first) = (pids(world), the_supervisor(world));
+        // As an upgrade leaves it that was killed between the copies and the restart.
+        let copy = state(world).join("bin/fleet");
+        let new = copy.with_file_name("new");
+        let copied = world.manager.command("cp").arg("-p").args([&copy, &new]).status().unwrap();
+        assert!(copied.success());
+        fs::rename(&new, &copy).unwrap();
+        assert_eq!(planned(world), "restart");
+        world.apply(&[], 0);
+        let second = the_supervisor(world);
+        assert_ne!(second, first);
+        world.assert_nothing_to_do();
+        // As an upgrade finds it.
+        let mut other = fs::read(&copy).unwrap();
+        other.push(0);
+        fs::remove_file(&copy).unwrap();
+        fs::write(&copy, other).unwrap();
+        let plan = world.plan();
+        assert_eq!(plan[0]["refresh"][0], "fleet", "{}", plan[0]);
+        assert_eq!(planned(world), "restart");
+        let said = world.apply(&[], 0);
+        assert!(said.contains("refresh  fleet: no agent is touched"), "{said}");
+        assert_ne!(the_supervisor(world), second);
+        assert_eq!(pids(world), agents);
+        world.assert_nothing_to_do();
+        world.fleet(&["destroy", "--yes"], 0);
+    });
+}
+
+#[test]
+fn one_that_is_started_by_hand_is_left_alone_and_told_of() {
+    let world = World::new(As::User, Manager::Systemd);
+    world.roster(&roster("#false", "10m"));
+    world.apply(&[], 0);
+    let mut child = world.command(&["supervise", "--fleet", "shop"]).spawn().unwrap();
+    let lock = state(&world).join("supervisor.lock.json");
+    wait_for("it has the fleet", || lock.exists());
+    world.roster(&roster("#true", "10m"));
+    let plan = world.plan();
+    assert!(plan.iter().any(|line| line["text"].as_str().is_some_and(|text| text.contains("by hand"))), "{plan:#?}");
+    world.apply(&[], 0);
+    world.assert_nothing_to_do();
+    let holder: Value = serde_json::from_slice(&fs::read(&lock).unwrap()).unwrap();
+    let pid = holder["pid"].as_u64().unwrap();
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGTERM).unwrap();
+    child.wait().unwrap();
+    assert_eq!(planned(&world), "start");
+    world.apply(&[], 0);
+    assert_ne!(the_supervisor(&world), pid);
+    world.fleet(&["destroy", "--yes"], 0);
+}
