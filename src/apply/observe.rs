@@ -11,7 +11,7 @@ use crate::ids::{AgentName, UnitName};
 use crate::parallel::in_parts;
 use crate::plan::live::{DropIn, Live, LiveUnit};
 use crate::plan::{Desired, Ledger};
-use crate::render::{Artifact, Owner};
+use crate::render::{Artifact, FileKind, Owner};
 use crate::shim::client;
 use crate::system::service::{ManagerKind, ServiceManager};
 
@@ -60,14 +60,16 @@ pub fn observe(
     look(&questions, &mut live, |question| sight::look(state, question, boot))?;
     live.stopping = stopping(state, &live);
     if manager.kind() == ManagerKind::Systemd {
-        live.drop_ins = drop_ins(state, &questions);
+        let supervised = live.files.contains_key(&state.paths.supervise())
+            || artifacts.iter().any(|artifact| artifact.kind == FileKind::Supervision);
+        live.drop_ins = drop_ins(state, &questions, supervised);
     }
     Ok(live)
 }
 
-fn drop_ins(state: &State, agents: &[Question<'_>]) -> Vec<DropIn> {
-    let mut units =
-        vec![UnitName::target(&state.fleet), UnitName::slice(&state.fleet), UnitName::supervisor(&state.fleet)];
+fn drop_ins(state: &State, agents: &[Question<'_>], supervised: bool) -> Vec<DropIn> {
+    let mut units = vec![UnitName::target(&state.fleet), UnitName::slice(&state.fleet)];
+    units.extend(supervised.then(|| UnitName::supervisor(&state.fleet)));
     units.extend(agents.iter().map(|agent| UnitName::agent(&state.fleet, agent.name)));
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     dropins::find(&state.paths.units, runtime.as_deref(), &units)

@@ -19,6 +19,7 @@ use crate::manifest::manifest;
 use crate::support::{As, LONG, UserManager, forget, is_own_manager, part, wait_for};
 
 const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/support/stand-in-shim");
+const STAND_IN_SUPERVISOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/support/stand-in-supervisor");
 
 #[test]
 fn systemd_over_the_bus() {
@@ -72,6 +73,8 @@ fn each(test: &str, inside: impl Fn(&Bench)) {
     for who in As::all() {
         let manager = UserManager::start(*who);
         manager.install(Path::new(STAND_IN));
+        let supervisor = manager.install(Path::new(STAND_IN_SUPERVISOR));
+        fs::rename(&supervisor, supervisor.with_file_name("fleet")).unwrap();
         manager.run_part(test, "inside");
     }
 }
@@ -137,6 +140,26 @@ impl Bench {
         unit
     }
 
+    fn supervisor(&self) -> UnitName {
+        let unit = UnitName::supervisor(&self.fleet);
+        let program = self.shim.with_file_name("fleet");
+        let text = format!(
+            "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\nKillMode=mixed\nTimeoutStopSec=5\n\
+             ExecStart={} supervise --fleet {}\n",
+            program.display(),
+            self.fleet
+        );
+        fs::write(self.units.join(unit.as_str()), text).unwrap();
+        unit
+    }
+
+    /// What the supervisor's sidecar says of `key`, a pid.
+    fn supervised_by(&self, key: &str) -> u32 {
+        let record: Value =
+            serde_json::from_slice(&fs::read(self.state.join("supervisor.lock.json")).unwrap()).unwrap();
+        u32::try_from(record[key].as_u64().unwrap()).unwrap()
+    }
+
     fn facts(&self, name: &str) -> Value {
         serde_json::from_slice(&fs::read(self.at(name).join("facts.json")).unwrap()).unwrap()
     }
@@ -198,6 +221,8 @@ fn conformance(manager: &dyn ServiceManager, bench: &Bench) {
     let results = manager.stop_many(&group, LONG);
     assert!(results.iter().all(Result::is_ok), "{results:?}");
 
+    supervisor(manager, bench);
+
     let stubborn = bench.agent("stubborn", "stubborn");
     manager.start(&stubborn, LONG).unwrap();
     let pid = bench.pid("stubborn");
@@ -212,6 +237,46 @@ fn conformance(manager: &dyn ServiceManager, bench: &Bench) {
     assert!(error.message.contains("2s"), "{error}");
     manager.stop(&never, LONG).unwrap();
     assert!(!matches!(state(manager, bench, &never), ActiveState::Active | ActiveState::Activating));
+}
+
+/// The supervisor is started and stopped by its unit's name, as agents are, and is none of them.
+fn supervisor(manager: &dyn ServiceManager, bench: &Bench) {
+    let unit = bench.supervisor();
+    let lead = bench.agent("lead", "normal");
+    manager.reload().unwrap();
+    assert_eq!(state(manager, bench, &unit), ActiveState::Inactive);
+    manager.stop(&unit, LONG).unwrap();
+    let results = manager.start_many(&[lead.clone(), unit.clone()], LONG);
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(state(manager, bench, &unit), ActiveState::Active);
+    assert_eq!(unit.agent_of(&bench.fleet), None);
+    let (pid, agent) = (bench.supervised_by("pid"), bench.pid("lead"));
+    manager.start(&unit, LONG).unwrap();
+    assert_eq!(bench.supervised_by("pid"), pid, "a running one is not started again");
+
+    let below = bench.supervised_by("agent");
+    manager.stop(&unit, LONG).unwrap();
+    assert_eq!(identify(pid), None, "stop waits for the end");
+    assert_eq!(state(manager, bench, &unit), ActiveState::Inactive);
+    if manager.kind() == ManagerKind::Local {
+        assert!(identify(below).is_some(), "what it has started goes on");
+        kill(Pid::from_raw(below.cast_signed()), Signal::SIGKILL).unwrap();
+    }
+
+    manager.start(&unit, LONG).unwrap();
+    kill(Pid::from_raw(bench.supervised_by("pid").cast_signed()), Signal::SIGKILL).unwrap();
+    wait_for("it is gone", || state(manager, bench, &unit) != ActiveState::Active);
+    if manager.kind() == ManagerKind::Local {
+        kill(Pid::from_raw(bench.supervised_by("agent").cast_signed()), Signal::SIGKILL).unwrap();
+    }
+    manager.start(&unit, LONG).unwrap();
+    let below = bench.supervised_by("agent");
+    let results = manager.stop_many(&[unit.clone(), lead.clone()], LONG);
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(identify(agent), None);
+    if manager.kind() == ManagerKind::Local {
+        kill(Pid::from_raw(below.cast_signed()), Signal::SIGKILL).unwrap();
+    }
 }
 
 /// Unit files, targets and what only systemd has.
