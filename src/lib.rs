@@ -39,10 +39,10 @@ pub mod canary;
 pub mod cli;
 #[allow(clippy::disallowed_methods, reason = "shell: the supervisor's one loop and its sources")]
 pub mod driver;
-#[allow(clippy::disallowed_methods, reason = "shell: the supervisor's memory on disk")]
-pub mod journal;
 #[allow(clippy::disallowed_methods, reason = "shell: reads and writes what agents say of themselves")]
 pub mod heartbeat;
+#[allow(clippy::disallowed_methods, reason = "shell: the supervisor's memory on disk")]
+pub mod journal;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the agent's pseudo-terminal")]
 pub mod shim;
 #[allow(clippy::disallowed_methods, reason = "shell: adapters to the machine")]

@@ -25,10 +25,12 @@ const RECORDS: &[&str] = &[
     "journal.db",
     "journal.db-wal",
     "journal.db-shm",
+    "journal.json",
+    "journal.lock",
+    "journal.lock.json",
     "supervisor.lock",
     "supervisor.lock.json",
     "supervisor.err",
-    "control.sock",
 ];
 
 /// Whether a supervisor has the fleet. One look at its lock.
@@ -85,7 +87,7 @@ pub(super) fn clear(state: &State) -> Result<(), fs::FsError> {
     for name in RECORDS {
         fs::remove_unsynced(&state.paths.state.join(name))?;
     }
-    fs::remove_unsynced(&state.paths.runtime.join("control.sock"))?;
+    fs::remove_unsynced(&state.paths.runtime.join("supervisor.sock"))?;
     let inbox = state.paths.state.join("inbox");
     match std::fs::remove_dir_all(&inbox) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fs::FsError::io("remove", &inbox, &error)),

@@ -79,6 +79,10 @@ pub(super) struct Live {
     pub(super) unwritten: Option<Unwritten>,
     /// Of this turn, for the journal.
     pub(super) events: Vec<Event>,
+    /// Words that were taken and whose files are still there, by agent and id.
+    pub(super) words: BTreeSet<(AgentName, String)>,
+    /// Of those, the ones taken since the journal was written.
+    pub(super) spent: Vec<(AgentName, String)>,
     /// Starts and stops that are under way, by effect.
     pub(super) acting: BTreeMap<EffectId, AgentName>,
     pub(super) inputs: UnboundedSender<Input>,
@@ -139,6 +143,7 @@ impl Live {
         self.reread_ledger();
         for agent in self.names() {
             self.look(&agent);
+            self.spooled(&agent);
         }
         self.notes();
         self.take_in(vec![Event::Relisted]);
@@ -217,6 +222,11 @@ impl Live {
             }
             _ => drop(self.subscriptions.remove(agent)),
         }
+        let ended = matches!(what, AgentEvent::Ended { .. } | AgentEvent::Absent { .. });
+        if ended {
+            // What it said last is known before it is judged.
+            self.spooled(agent);
+        }
         self.take_in(vec![Event::Agent { agent: agent.clone(), what }]);
     }
 
@@ -270,6 +280,8 @@ impl Live {
                     return;
                 }
                 protocol::Event::Viewer { viewers, typing } => AgentEvent::Viewers { viewers, typing },
+                protocol::Event::Report { report, .. } => return self.word(agent, &report),
+                protocol::Event::Refused { why } => AgentEvent::Refused { why },
                 protocol::Event::Bell => return,
                 // Its records are written by now.
                 protocol::Event::Exit { .. } => return self.look(agent),

@@ -13,6 +13,7 @@ mod live;
 mod look;
 mod probe;
 mod reading;
+mod reports;
 mod shims;
 mod snapshot;
 mod start;

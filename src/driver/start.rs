@@ -91,6 +91,8 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
         since: clock::now().wall,
         unwritten: None,
         events: Vec::new(),
+        words: BTreeSet::new(),
+        spent: Vec::new(),
         acting: BTreeMap::new(),
         inputs,
     };

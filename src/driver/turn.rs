@@ -68,6 +68,7 @@ impl Live {
         };
         match written {
             Ok(()) => {
+                self.let_words_go();
                 for decision in all.decisions {
                     self.carry_out(decision);
                 }
