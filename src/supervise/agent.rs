@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::clock::{Millis, Moment};
 use super::decision::EffectId;
-use super::event::{End, Reading, Report, Run, Shows, Wanted};
+use super::event::{End, Reading, Report, ReportKind, Run, Shows, Wanted};
 use super::memory::Memory;
 use super::message::{Message, MessageId};
 use super::policy::AgentPolicy;
@@ -32,7 +32,6 @@ pub(super) enum Phase {
 pub(super) struct Look {
     pub at: Millis,
     pub cpu_ms: Option<u64>,
-    pub descendants: Option<BTreeSet<(u32, u64)>>,
 }
 
 /// Why a probe is under way.
@@ -42,6 +41,14 @@ pub(super) enum Asked {
     Sample,
     /// To climb a rung.
     Rung,
+}
+
+/// A message in the queue.
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    pub message: Message,
+    /// On the clock that stands still in suspend, so that a clock that is set ages no message.
+    pub until: Millis,
 }
 
 #[derive(Debug, Clone)]
@@ -56,21 +63,36 @@ pub(super) struct Agent {
 
     // Of this run; times on the clock that stands still in suspend.
     pub begun: Millis,
+    /// It ran when the supervisor came, and has not been looked at since.
+    pub adopted: bool,
+    /// It was just looked at for the first time since then.
+    pub first_look: bool,
     pub ready: bool,
     pub screen: Option<Reading>,
+    pub read_at: Millis,
+    /// Digest of the last picture, also from before the supervisor came.
+    pub picture: Option<String>,
     /// Output came since the screen was read.
     pub moved: bool,
+    /// What comes out changes nothing on the picture: a clock, a cursor.
+    pub noise: bool,
+    /// Looks in a row that found nothing new.
+    pub fruitless: u32,
     pub active_at: Option<Millis>,
     pub bytes: u64,
     pub report: Option<Report>,
     pub report_at: Option<Millis>,
+    /// Why its last report was not believed.
+    pub refused: Option<String>,
     pub typed_at: Option<Millis>,
     pub typing: bool,
     pub viewers: u32,
     pub unreachable: Option<String>,
     /// The last sign that it gets on.
     pub progress_at: Millis,
+    /// The last look, and the first one since the last rung or progress.
     pub look: Option<Look>,
+    pub base: Option<Look>,
     /// Processes that are there while it stands idle: servers of its own, no tools.
     pub resident: Option<BTreeSet<(u32, u64)>>,
     /// A tool of its own was seen running in this run.
@@ -78,22 +100,40 @@ pub(super) struct Agent {
     pub probe: Option<(EffectId, Asked)>,
     /// Until then a change of the screen is our own typing.
     pub own_typing_until: Millis,
+    /// It took the nudge: what it does now is its answer.
+    pub nudge_taken: bool,
+    /// No rung is climbed before.
+    pub spared_until: Millis,
+    /// It was, or may have been, alive then: a tool ran, processor time was spent, or its picture changed while fleet typed.
+    pub alive_at: Millis,
+    /// Nothing was expected of it when that was last asked.
+    pub exempt: bool,
     /// Digests of the last settled screens, newest last.
     pub pictures: VecDeque<String>,
     /// It has been given something to do and has not said that it is done.
     pub owes: bool,
+    /// Limits in a row that should have ended and had not.
+    pub limits: u32,
+    /// The picture of a limit that is over.
+    pub limit_passed: Option<String>,
 
-    pub queue: VecDeque<Message>,
+    pub queue: VecDeque<Waiting>,
     pub delivering: Option<(EffectId, MessageId)>,
     /// The message that is being delivered.
-    pub sending: Option<Message>,
+    pub sending: Option<Waiting>,
+    /// Deliveries in a row that the shim did not take.
+    pub refusals: u32,
     pub stop_effect: Option<EffectId>,
     pub restart_pending: bool,
+    /// The start it waits for is the last of its restarts.
+    pub counted: bool,
     /// Wants a start: why.
     pub start: Option<String>,
     pub stop_tries: u32,
-    /// Somebody was told that it waits, is limited, blocked or capped.
-    pub told: Option<&'static str>,
+    /// The run that was lost while nobody looked.
+    pub lost: Option<Run>,
+    /// Its end was acted upon without a record, which may still come.
+    pub unrecorded: bool,
     /// A command of fleet's acts on it.
     pub announced: Option<String>,
 }
@@ -113,60 +153,103 @@ impl Agent {
             phase: Phase::Unseen,
             standing,
             begun: now.awake,
+            adopted: false,
+            first_look: false,
             ready: false,
             screen: None,
+            read_at: 0,
+            picture: None,
             moved: false,
+            noise: false,
+            fruitless: 0,
             active_at: None,
             bytes: 0,
             report: None,
             report_at: None,
+            refused: None,
             typed_at: None,
             typing: false,
             viewers: 0,
             unreachable: None,
             progress_at: now.awake,
             look: None,
+            base: None,
             resident: None,
             had_tools: false,
             probe: None,
             own_typing_until: 0,
+            nudge_taken: false,
+            spared_until: 0,
+            alive_at: 0,
+            exempt: false,
             pictures: VecDeque::new(),
             owes: false,
+            limits: 0,
+            limit_passed: None,
             queue: VecDeque::new(),
             delivering: None,
             sending: None,
+            refusals: 0,
             stop_effect: None,
             restart_pending: false,
+            counted: false,
             start: None,
             stop_tries: 0,
-            told: None,
+            lost: None,
+            unrecorded: false,
             announced: None,
         }
     }
 
     /// Forgets what belonged to the run before.
     pub(super) fn begin_run(&mut self, now: Moment) {
-        self.begun = now.awake;
-        self.ready = false;
-        self.screen = None;
-        self.moved = false;
-        self.active_at = None;
-        self.bytes = 0;
-        self.report = None;
-        self.report_at = None;
-        self.typed_at = None;
-        self.typing = false;
-        self.viewers = 0;
-        self.unreachable = None;
-        self.progress_at = now.awake;
-        self.look = None;
-        self.resident = None;
-        self.had_tools = false;
-        self.probe = None;
-        self.own_typing_until = 0;
-        self.pictures.clear();
-        self.stop_tries = 0;
-        self.told = None;
+        let before = std::mem::replace(self, Self::new(self.policy.clone(), Memory::default(), now));
+        self.memory = before.memory;
+        self.saved = before.saved;
+        self.wanted = before.wanted;
+        self.standing = before.standing;
+        self.owes = before.owes;
+        self.queue = before.queue;
+        self.delivering = before.delivering;
+        self.sending = before.sending;
+        self.restart_pending = before.restart_pending;
+    }
+
+    /// Puts down what a new supervisor has to know of this run.
+    pub(super) fn keep(&mut self, now: Moment) {
+        let memory = &mut self.memory;
+        memory.owes = self.owes;
+        if !matches!(self.phase, Phase::Running(_)) {
+            return;
+        }
+        memory.progress_awake = (!self.exempt).then_some(self.progress_at);
+        memory.progress_at = Some(now.wall.saturating_sub(now.awake.saturating_sub(self.progress_at)));
+        memory.alive_awake = self.alive_at;
+        memory.picture.clone_from(&self.picture);
+        memory.ready = self.ready;
+        memory.resident.clone_from(&self.resident);
+        memory.had_tools = self.had_tools;
+    }
+
+    /// Takes up what the supervisor before knew of this run.
+    pub(super) fn recall_run(&mut self, now: Moment) {
+        self.adopted = true;
+        let memory = &self.memory;
+        self.progress_at = memory.progress_awake.filter(|at| *at <= now.awake).unwrap_or(now.awake);
+        self.alive_at = memory.alive_awake.min(now.awake);
+        self.picture.clone_from(&memory.picture);
+        self.ready = memory.ready;
+        self.owes = memory.owes;
+        self.resident.clone_from(&memory.resident);
+        self.had_tools = memory.had_tools;
+    }
+
+    /// What it waited for has been said to it.
+    pub(super) fn answered_by_message(&mut self) {
+        let waits = |report: &Report| matches!(report.kind, ReportKind::Waiting | ReportKind::Blocked);
+        if self.report.as_ref().is_some_and(waits) {
+            self.report = None;
+        }
     }
 
     pub(super) fn run(&self) -> Option<&Run> {
@@ -174,6 +257,11 @@ impl Agent {
             Phase::Running(run) | Phase::Stopping { run, .. } => Some(run),
             _ => None,
         }
+    }
+
+    /// It ran when the supervisor came, and nothing has been seen of it since.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.adopted && self.screen.is_none() && self.report.is_none()
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -185,7 +273,7 @@ impl Agent {
         const NOTHING: &Shows = &Shows::Nothing;
         match &self.screen {
             // What asks a person or names a limit stays until another look says otherwise: a blinking cursor is output.
-            Some(reading) if !self.moved || sticks(&reading.shows) => &reading.shows,
+            Some(reading) if !self.moved || self.noise || sticks(&reading.shows) => &reading.shows,
             _ => NOTHING,
         }
     }

@@ -1,5 +1,7 @@
 //! Decisions of one moment: what changed about an agent goes with the decision that changed it.
 
+use std::collections::BTreeSet;
+
 use super::Machine;
 use super::clock::Moment;
 use super::decision::{Act, Decision, Effect, EffectId, Level, Rule};
@@ -44,9 +46,23 @@ impl Machine {
         ids
     }
 
-    fn number(&mut self) -> EffectId {
+    pub(super) fn number(&mut self) -> EffectId {
         self.next_effect += 1;
         self.next_effect - 1
+    }
+
+    /// Tells people once, until [`forget_told`](Self::forget_told).
+    pub(super) fn tell_once(&mut self, agent: &AgentName, what: &str, rule: Rule, level: Level, text: String) {
+        let Some(known) = self.agents.get_mut(agent) else { return };
+        if known.memory.told.insert(what.to_owned()) {
+            self.notify(Some(agent), rule, level, text);
+        }
+    }
+
+    pub(super) fn forget_told(&mut self, agent: &AgentName, what: &[&str]) {
+        if let Some(known) = self.agents.get_mut(agent) {
+            known.memory.told.retain(|word| !what.contains(&word.as_str()));
+        }
     }
 
     /// Tells people.
@@ -71,28 +87,37 @@ impl Machine {
 
     /// Ends an event: states are assessed anew, what changed goes with the decisions, and what waited for it happens.
     pub(super) fn settle(&mut self, now: Moment) {
-        // What a new state sets free may decide something itself; that changes no state a second time, so this ends.
-        for _ in 0..4 {
-            let changed = self.assess_all(now);
-            if changed.is_empty() {
+        // What a new state sets free may decide something itself, a few times at most.
+        for _ in 0..8 {
+            let seen = std::mem::take(&mut self.touched);
+            if seen.is_empty() {
                 break;
             }
-            for name in &changed {
-                self.entered(now, name);
+            for name in self.assess_all(now, &seen) {
+                self.entered(now, &name);
+            }
+            for name in &seen {
+                self.restart_when_idle(now, name);
+                self.arm_idle(now, name);
+                self.deliver(now, name);
             }
         }
-        self.attach();
+        self.attach(now);
         self.batch.done.append(&mut self.batch.fresh);
     }
 
     /// Takes the new state of those about whom anything can have changed.
-    fn assess_all(&mut self, now: Moment) -> Vec<AgentName> {
+    fn assess_all(&mut self, now: Moment, seen: &BTreeSet<AgentName>) -> Vec<AgentName> {
         let mut changed = Vec::new();
-        for name in std::mem::take(&mut self.touched) {
-            let Some(agent) = self.agents.get_mut(&name) else { continue };
+        for name in seen {
+            let Some(agent) = self.agents.get_mut(name) else { continue };
             let (state, reason) = assess(agent, now);
+            let first_look = std::mem::take(&mut agent.first_look);
             if agent.standing.state == state {
                 agent.standing.reason = reason;
+                if first_look {
+                    changed.push(name.clone());
+                }
                 continue;
             }
             let old = agent.standing.state.word();
@@ -100,23 +125,24 @@ impl Machine {
             agent.memory.standing = Some(agent.standing.clone());
             let words = format!("{old} → {}: {}", agent.standing.state.word(), agent.standing.reason);
             let standing = agent.standing.clone();
-            if !self.batch.fresh.iter().any(|decision| decision.agent.as_ref() == Some(&name)) {
-                self.decide(Some(&name), Rule::State, words, vec![]);
+            if !self.batch.fresh.iter().any(|decision| decision.agent.as_ref() == Some(name)) {
+                self.decide(Some(name), Rule::State, words, vec![]);
             }
-            let decision = self.batch.fresh.iter_mut().rev().find(|decision| decision.agent.as_ref() == Some(&name));
+            let decision = self.batch.fresh.iter_mut().rev().find(|decision| decision.agent.as_ref() == Some(name));
             if let Some(decision) = decision {
                 decision.standing = Some(standing);
             }
-            changed.push(name);
+            changed.push(name.clone());
         }
         changed
     }
 
     /// Memories that differ from what the journal has go with the last decision about their agent.
-    fn attach(&mut self) {
+    fn attach(&mut self, now: Moment) {
         for at in (0..self.batch.fresh.len()).rev() {
             let Some(name) = self.batch.fresh[at].agent.clone() else { continue };
             let Some(agent) = self.agents.get_mut(&name) else { continue };
+            agent.keep(now);
             if agent.memory != agent.saved {
                 agent.saved = agent.memory.clone();
                 self.batch.fresh[at].memory = Some(Box::new(agent.memory.clone()));
@@ -127,11 +153,10 @@ impl Machine {
     /// What a state that was just entered sets free.
     fn entered(&mut self, now: Moment, name: &AgentName) {
         self.told_of(now, name);
+        self.answered_nudge(name);
+        self.look_for_residents(now, name);
         self.arm_stall(now, name);
-        self.arm_idle(now, name);
         self.arm_limit(now, name);
-        self.restart_when_idle(now, name);
-        self.deliver(now, name);
         self.start_waiting(now);
     }
 }

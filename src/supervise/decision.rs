@@ -116,7 +116,7 @@ pub enum Act {
         /// With a new conversation.
         fresh: bool,
     },
-    /// Goes on with the next model of the chain: the number of the one to use.
+    /// Notes which model of the chain is used from the agent's next start on: 0 is the first. Ends nothing by itself.
     Fallback { agent: AgentName, model: u32 },
     /// For people: into the list of messages, and to the connectors.
     Notify { level: Level, text: String },

@@ -1,70 +1,106 @@
-//! Starts and ends: who runs, who shall, and in which order.
+//! Runs and their ends.
 
 use super::Machine;
 use super::agent::Phase;
 use super::clock::{Millis, Moment};
 use super::decision::{Act, EffectId, Level, Rule};
-use super::event::{AgentEvent, EffectResult, End, Run, Wanted};
-use super::policy::{Lifecycle, Spend};
-use super::restart::DAY;
+use super::event::{EffectResult, End, Run, Wanted};
+use super::policy::Lifecycle;
+use super::restart::{PENDING, STALLED};
+use super::standing::State;
 use super::timers::Timer;
 use crate::ids::AgentName;
+use crate::manifest::RestartWhen;
 
-/// Starts under way at the same time: more only make each other slow.
-const AT_ONCE: usize = 16;
-/// A start that takes longer than systemd waits for it, in milliseconds: `TimeoutStartSec=60s` of the unit.
-const START_LIMIT: Millis = 75_000;
-/// Between two tries to stop, in milliseconds.
+/// Between two tries to stop, in milliseconds: doubled each time up to the longest.
 const STOP_AGAIN: Millis = 30_000;
+const STOP_AGAIN_MAX: Millis = 3_600_000;
+/// A shim that does not answer for so long is told of, in milliseconds.
+const SILENT: Millis = 60_000;
 
 impl Machine {
     /// Its process is there.
     pub(super) fn runs(&mut self, now: Moment, name: &AgentName, run: Run) {
         let Some(agent) = self.agents.get_mut(name) else { return };
-        if agent.run().is_some_and(|known| (known.pid, known.start_ticks) == (run.pid, run.start_ticks)) {
+        let is = |known: &Run| (known.pid, known.start_ticks) == (run.pid, run.start_ticks);
+        if agent.run().is_some_and(is) {
             return;
         }
+        let adopted = agent.phase == Phase::Unseen && agent.memory.run.as_ref().is_some_and(is);
         let ours = matches!(agent.phase, Phase::Starting(_));
+        // A start that was given up and came about after all is not one by hand.
+        let late = agent.unrecorded;
         agent.begin_run(now);
-        agent.start = None;
-        agent.announced = None;
         agent.memory.back_off_until = None;
-        agent.memory.restarting = None;
-        agent.memory.rung = 0;
-        agent.memory.nudged = false;
-        // A run that goes on with a conversation may stand where the one before stood: at work that is not done.
-        agent.owes = run.resumed && agent.owes;
-        if agent.memory.quarantine.take().is_some() {
-            // Somebody started it by hand.
-            agent.memory.attempt = 0;
-            agent.memory.restarts.clear();
+        let restarting = agent.memory.restarting.take();
+        if adopted {
+            agent.recall_run(now);
+            agent.spared_until = now.awake + 2 * super::look::BEFORE;
+        } else {
+            agent.memory.run = Some(run.clone());
+            agent.memory.rung = 0;
+            agent.memory.nudged = false;
+            agent.memory.nudge = None;
+            agent.memory.told.clear();
+            // A run that goes on with a conversation may stand where the one before stood: at work that is not done.
+            agent.owes = run.resumed && agent.owes;
+            if agent.memory.quarantine.take().is_some() && !late {
+                // Somebody started it by hand.
+                agent.memory.attempt = 0;
+                agent.memory.restarts.clear();
+            }
         }
-        // A run that was going on when the supervisor came has been healthy for as long as it ran.
-        let age = now.wall.saturating_sub(run.started).min(now.awake);
-        let healthy = agent.policy.restart.healthy_ms.saturating_sub(age);
+        // A run that was going on when the supervisor came has been healthy for as long as it ran: by the shortest of three
+        // clocks, because one of them may have been set.
+        let since_boot = now.boot.saturating_sub(run.start_ticks.saturating_mul(10));
+        let age = now.wall.saturating_sub(run.started).min(now.awake).min(since_boot);
+        let healthy = agent.policy.restart.healthy_ms.saturating_sub(age).max(1_000);
         let pid = run.pid;
         agent.phase = Phase::Running(run);
-        self.timers.clear(name, Timer::BackOff);
-        self.timers.clear(name, Timer::Start);
-        self.timers.clear(name, Timer::Stop);
+        self.touched.insert(name.clone());
+        for timer in [Timer::BackOff, Timer::Start, Timer::Stop, Timer::Announced] {
+            self.timers.clear(name, timer);
+        }
         self.timers.set(name, Timer::Healthy, now.awake + healthy);
         let how = if ours { "started" } else { "found running" };
         self.decide(Some(name), Rule::State, format!("{how} (pid {pid})"), vec![]);
         self.arm_stall(now, name);
+        if adopted {
+            self.timers.set(name, Timer::Look, now.awake + super::look::BEFORE);
+            self.arm_expiry(now, name);
+            self.go_on_stopping(now, name, restarting);
+        }
         self.start_waiting(now);
     }
 
+    /// The supervisor before had decided to stop this run.
+    fn go_on_stopping(&mut self, now: Moment, name: &AgentName, restarting: Option<String>) {
+        let Some(why) = restarting else { return };
+        let Some(agent) = self.agents.get_mut(name) else { return };
+        agent.memory.restarting = Some(why.clone());
+        if why == STALLED || why == PENDING {
+            // Whether the stop left is not known. If it did, its end is near; if not, all is judged anew.
+            let wait = agent.policy.stop_timeout_ms + STOP_AGAIN;
+            self.timers.set(name, Timer::Stop, now.awake + wait);
+        } else {
+            let model = agent.memory.model;
+            let act = Act::Fallback { agent: name.clone(), model };
+            self.decide(Some(name), Rule::Fallback, why.clone(), vec![act]);
+            self.stop(now, name, Rule::Fallback, why, true);
+        }
+    }
+
     /// It is not there, and nothing says how it ended.
-    pub(super) fn absent(&mut self, now: Moment, name: &AgentName, lost: bool) {
-        let Some(agent) = self.agents.get(name) else { return };
+    pub(super) fn absent(&mut self, now: Moment, name: &AgentName, lost: Option<Run>) {
+        let Some(agent) = self.agents.get_mut(name) else { return };
         match agent.phase {
             Phase::Running(_) | Phase::Stopping { .. } => self.ended(now, name, None),
-            // An agent that ran when the supervisor died, and does not now.
-            Phase::Unseen if lost => self.ended(now, name, None),
             Phase::Unseen => {
-                self.with(name, |agent| agent.phase = Phase::Gone(None));
+                agent.phase = Phase::Gone(None);
+                agent.lost = lost;
                 if self.looked {
-                    self.want_start(name, "it is to run");
+                    self.after_rest(now, name);
+                    self.start_waiting(now);
                 }
             }
             Phase::Gone(_) | Phase::Starting(_) => {}
@@ -74,16 +110,36 @@ impl Machine {
     /// It ended.
     pub(super) fn ended(&mut self, now: Moment, name: &AgentName, end: Option<End>) {
         let Some(agent) = self.agents.get_mut(name) else { return };
+        if agent.phase != Phase::Unseen
+            && let Some(end) = &end
+            && Some(end.started) == agent.memory.acted
+            && !(agent.unrecorded && agent.lost.as_ref().is_some_and(|run| run.started == end.started))
+        {
+            // The record of a run before this one, read again.
+            return;
+        }
         let was = std::mem::replace(&mut agent.phase, Phase::Gone(end.clone()));
         agent.probe = None;
         agent.typing = false;
         agent.viewers = 0;
+        if let Phase::Running(run) | Phase::Stopping { run, .. } = &was {
+            agent.lost = Some(run.clone());
+        }
+        if was == Phase::Unseen {
+            if self.looked {
+                self.after_rest(now, name);
+                self.start_waiting(now);
+            }
+            return;
+        }
         for timer in [
             Timer::Sample,
             Timer::Rung,
             Timer::Look,
+            Timer::Probe,
             Timer::Healthy,
             Timer::Limit,
+            Timer::Fallback,
             Timer::IdleStop,
             Timer::Stop,
             Timer::Start,
@@ -91,19 +147,44 @@ impl Machine {
         ] {
             self.timers.clear(name, timer);
         }
-        match was {
-            Phase::Gone(known) if known.is_some() && known == end => return,
-            // What ended before the supervisor came: acted on when everything has been seen, like all starts.
-            Phase::Unseen if agent.memory.standing.as_ref().is_none_or(|standing| !standing.state.is_running()) => {
-                if self.looked {
-                    self.after_rest(now, name);
-                }
+        let Some(agent) = self.agents.get_mut(name) else { return };
+        if let Phase::Gone(known) = was {
+            let Some(end) = end else {
+                agent.phase = Phase::Gone(known);
+                return;
+            };
+            agent.memory.acted = Some(end.started);
+            if std::mem::take(&mut agent.unrecorded) {
+                self.amend(now, name, end);
                 return;
             }
-            _ => {}
+            self.after_end(now, name, Some(end));
+        } else {
+            let began = end.as_ref().map(|end| end.started).or(agent.lost.as_ref().map(|run| run.started));
+            agent.memory.acted = began.or(agent.memory.acted);
+            self.after_end(now, name, end);
         }
-        self.after_end(now, name, end);
         self.start_waiting(now);
+    }
+
+    /// The record of an end that was acted upon without one.
+    fn amend(&mut self, now: Moment, name: &AgentName, end: End) {
+        let Some(agent) = self.agents.get_mut(name) else { return };
+        let final_end = match agent.policy.restart.when {
+            RestartWhen::Never => true,
+            RestartWhen::OnFailure => end.code == Some(0),
+            RestartWhen::Always => false,
+        };
+        let waits = agent.memory.back_off_until.is_some() && agent.start.is_some();
+        if !waits || !(end.stop_requested || final_end) {
+            return;
+        }
+        agent.memory.restarts.pop_back();
+        agent.memory.attempt = agent.memory.attempt.saturating_sub(1);
+        agent.memory.back_off_until = None;
+        agent.start = None;
+        self.timers.clear(name, Timer::BackOff);
+        self.after_end(now, name, Some(end));
     }
 
     /// What the ledger wants.
@@ -118,166 +199,29 @@ impl Machine {
             agent.memory.restarting = None;
             agent.memory.back_off_until = None;
             self.timers.clear(name, Timer::BackOff);
-        }
-        let _ = now;
-    }
-
-    /// Everything was looked at: whoever shall run and does not is started now.
-    pub(super) fn relisted(&mut self, now: Moment) {
-        let names: Vec<AgentName> = self.agents.keys().cloned().collect();
-        for name in &names {
-            if self.agents[name].phase == Phase::Unseen {
-                self.about(now, name, AgentEvent::Absent { lost: None });
-            }
-        }
-        if !self.looked {
-            self.looked = true;
-            for name in &names {
-                if matches!(self.agents[name].phase, Phase::Gone(_)) {
-                    self.after_rest(now, name);
-                }
-            }
+        } else if self.looked && matches!(agent.phase, Phase::Gone(_)) {
+            self.want_start(name, "it is not held any more");
         }
         self.start_waiting(now);
     }
 
-    /// An agent that was found at rest when the supervisor came.
-    fn after_rest(&mut self, now: Moment, name: &AgentName) {
-        let Some(agent) = self.agents.get(name) else { return };
-        if let Some(why) = agent.memory.restarting.clone() {
-            self.want_start(name, &why);
-            return;
-        }
-        if let Some(until) = agent.memory.back_off_until {
-            // The wait goes on where it was, and never longer than the longest there is.
-            let left = until.saturating_sub(now.wall).min(agent.policy.restart.max_delay_ms);
-            self.want_start(name, "it died, and its wait goes on");
-            self.timers.set(name, Timer::BackOff, now.awake + left);
-            return;
-        }
-        match &agent.phase {
-            Phase::Gone(None) => self.want_start(name, "it is to run"),
-            // It ended while nobody looked.
-            Phase::Gone(Some(end)) if agent.start.is_none() => {
-                let end = end.clone();
-                self.after_end(now, name, Some(end));
-            }
-            _ => {}
-        }
-    }
-
-    /// Lets it be started as soon as order and caps allow, if anything wants it to run.
-    pub(super) fn want_start(&mut self, name: &AgentName, why: &str) {
+    /// Its shim does not answer, or does again.
+    pub(super) fn reachable(&mut self, now: Moment, name: &AgentName, why: Option<String>) {
         let Some(agent) = self.agents.get_mut(name) else { return };
-        let waits = !matches!(agent.policy.lifecycle, Lifecycle::Always) && agent.queue.is_empty();
-        let may =
-            agent.wanted == Wanted::Running && agent.policy.autostart && agent.memory.quarantine.is_none() && !waits;
-        // A death, a restart that is left, a message: those are wishes of their own.
-        let asked =
-            agent.memory.restarting.is_some() || agent.memory.back_off_until.is_some() || !agent.queue.is_empty();
-        if may || (asked && agent.wanted == Wanted::Running && agent.memory.quarantine.is_none()) {
-            agent.start = Some(why.to_owned());
-            self.touched.insert(name.clone());
-        }
-    }
-
-    /// Starts whoever waits for it and may: in the order of `after`, a few at once, within the caps.
-    pub(super) fn start_waiting(&mut self, now: Moment) {
-        if !self.looked {
+        if agent.unreachable.is_some() == why.is_some() {
             return;
         }
-        let mut under_way = self.agents.values().filter(|agent| matches!(agent.phase, Phase::Starting(_))).count();
-        let waiting: Vec<AgentName> = self
-            .agents
-            .iter()
-            .filter(|(_, agent)| agent.start.is_some() && matches!(agent.phase, Phase::Gone(_)))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in waiting {
-            if under_way >= AT_ONCE {
-                return;
-            }
-            if self.must_wait(now, &name) {
-                continue;
-            }
-            let Some(why) = self.agents.get_mut(&name).and_then(|agent| agent.start.clone()) else { continue };
-            self.start(now, &name, &why);
-            under_way += 1;
-        }
-    }
-
-    fn must_wait(&mut self, now: Moment, name: &AgentName) -> bool {
-        let agent = &self.agents[name];
-        if agent.memory.back_off_until.is_some() {
-            if self.timers.has(name, Timer::BackOff) {
-                return true;
-            }
-            self.with(name, |agent| agent.memory.back_off_until = None);
-        }
-        let agent = &self.agents[name];
-        let first = agent.policy.after.iter().filter_map(|other| self.agents.get(other));
-        if first.into_iter().any(|other| {
-            other.start.is_some() && other.memory.back_off_until.is_none()
-                || matches!(other.phase, Phase::Starting(_))
-        }) {
-            return true;
-        }
-        self.is_capped(now, name)
-    }
-
-    /// Whether a cap stands in the way; says so once, and tries again when it can have gone.
-    fn is_capped(&mut self, now: Moment, name: &AgentName) -> bool {
-        let day = now.wall.saturating_sub(DAY);
-        let of_day = |starts: &std::collections::VecDeque<Millis>| starts.iter().filter(|at| **at > day).count();
-        let agent = &self.agents[name];
-        let own = agent.policy.spend;
-        let starts = of_day(&agent.memory.starts);
-        let all: usize = self.agents.values().map(|agent| of_day(&agent.memory.starts)).sum();
-        let running =
-            self.agents.values().filter(|agent| !matches!(agent.phase, Phase::Gone(_) | Phase::Unseen)).count();
-        let over = |cap: Option<u32>, count: usize| cap.filter(|cap| count >= *cap as usize);
-        let Spend { starts_per_day, concurrent, .. } = self.spend;
-        let (why, until) = if let Some(cap) = over(own.starts_per_day, starts) {
-            (
-                format!("it was started {cap} times within a day, which is its cap"),
-                agent.memory.starts.front().copied(),
-            )
-        } else if let Some(cap) = over(starts_per_day, all) {
-            (format!("the fleet was started {cap} times within a day, which is its cap"), Some(now.wall))
-        } else if let Some(cap) = over(concurrent, running) {
-            (format!("{cap} agents run, which is the fleet's cap"), None)
-        } else {
-            return false;
-        };
-        // A place gets free when another ends; a day passes by itself.
-        let wait = until.map_or(DAY, |first| (first + DAY).saturating_sub(now.wall)).clamp(60_000, DAY);
-        let agent = self.agents.get_mut(name).expect("looked up above");
-        let until = now.wall + wait;
-        agent.start = Some(why.clone());
-        if concurrent.is_none_or(|cap| running < cap as usize) {
-            agent.memory.back_off_until = Some(until);
-            self.timers.set(name, Timer::BackOff, now.awake + wait);
-        }
+        agent.unreachable = why;
         self.touched.insert(name.clone());
-        if self.agents[name].told != Some("capped") {
-            self.with(name, |agent| agent.told = Some("capped"));
-            self.notify(Some(name), Rule::Spend, Level::Action, format!("{name} is not started: {why}"));
-        }
-        true
+        self.arm_stall(now, name);
     }
 
-    fn start(&mut self, now: Moment, name: &AgentName, why: &str) {
-        let day = now.wall.saturating_sub(DAY);
-        let agent = self.agents.get_mut(name).expect("taken from the list of agents");
-        agent.memory.starts.retain(|at| *at > day && *at <= now.wall);
-        agent.memory.starts.push_back(now.wall);
-        agent.start = None;
-        agent.told = None;
-        let act = Act::Start { agent: name.clone(), fresh: false };
-        let rule = if agent.memory.attempt > 0 { Rule::Restart } else { Rule::Start };
-        let id = self.decide(Some(name), rule, format!("started: {why}"), vec![act])[0];
-        self.with(name, |agent| agent.phase = Phase::Starting(id));
-        self.timers.set(name, Timer::Start, now.awake + START_LIMIT);
+    /// When people are told of a shim that does not answer.
+    pub(super) fn arm_silence(&mut self, now: Moment, name: &AgentName) {
+        let told = self.agents[name].memory.told.contains("unreachable");
+        if !told {
+            self.timers.ensure(name, Timer::Rung, now.awake + SILENT);
+        }
     }
 
     /// How an effect ended.
@@ -309,23 +253,13 @@ impl Machine {
         }
     }
 
-    fn start_failed(&mut self, now: Moment, name: &AgentName, why: &str) {
-        self.timers.clear(name, Timer::Start);
-        self.with(name, |agent| agent.phase = Phase::Gone(None));
-        self.died(now, name, &format!("it could not be started: {why}"));
-    }
-
-    pub(super) fn start_overdue(&mut self, now: Moment, name: &AgentName) {
-        if matches!(self.agents.get(name).map(|agent| &agent.phase), Some(Phase::Starting(_))) {
-            self.start_failed(now, name, &format!("nothing runs {} s after the start", START_LIMIT / 1_000));
-        }
-    }
-
     /// Stops a running agent, politely first; `why` becomes the reason of its state.
     pub(super) fn stop(&mut self, now: Moment, name: &AgentName, rule: Rule, why: String, snapshot: bool) {
         let Some(agent) = self.agents.get_mut(name) else { return };
         let Phase::Running(run) = &agent.phase else { return };
         agent.phase = Phase::Stopping { run: run.clone(), why: why.clone() };
+        agent.probe = None;
+        agent.stop_tries = 0;
         let wait = agent.policy.stop_timeout_ms + STOP_AGAIN;
         let mut acts = Vec::new();
         if snapshot {
@@ -335,36 +269,54 @@ impl Machine {
         let ids = self.decide(Some(name), rule, why, acts);
         let id = ids.last().copied();
         self.with(name, |agent| agent.stop_effect = id);
+        for timer in [Timer::Sample, Timer::Rung, Timer::Look, Timer::Probe, Timer::Healthy, Timer::Fallback] {
+            self.timers.clear(name, timer);
+        }
         self.timers.set(name, Timer::Stop, now.awake + wait);
     }
 
     fn stop_failed(&mut self, now: Moment, name: &AgentName, why: &str) {
-        let tries = self.agents[name].stop_tries + 1;
-        self.with(name, |agent| agent.stop_tries = tries);
-        if tries == 1 {
-            let text =
-                format!("{name} could not be stopped ({why}); it is tried again every {} s", STOP_AGAIN / 1_000);
-            self.notify(Some(name), Rule::State, Level::Action, text);
+        let Some(agent) = self.agents.get(name) else { return };
+        if !matches!(agent.phase, Phase::Stopping { .. }) {
+            return;
         }
-        self.timers.set(name, Timer::Stop, now.awake + STOP_AGAIN);
+        let wait = (STOP_AGAIN << agent.stop_tries.min(16)).min(STOP_AGAIN_MAX);
+        let text = format!("{name} could not be stopped ({why}); it is tried again, ever more seldom");
+        self.tell_once(name, "unstoppable", Rule::State, Level::Action, text);
+        self.timers.set(name, Timer::Stop, now.awake + wait);
     }
 
     /// Another try, while it is there.
     pub(super) fn stop_again(&mut self, now: Moment, name: &AgentName) {
-        let Some(Phase::Stopping { why, .. }) = self.agents.get(name).map(|agent| agent.phase.clone()) else {
+        let Some(agent) = self.agents.get_mut(name) else { return };
+        if agent.is_running() {
+            if agent.memory.restarting.take().is_some() {
+                let reason = "the stop that was decided did not come about; it is judged anew".to_owned();
+                self.decide(Some(name), Rule::State, reason, vec![]);
+            }
             return;
-        };
-        let ids = self.decide(Some(name), Rule::State, why, vec![Act::Stop { agent: name.clone() }]);
+        }
+        let Phase::Stopping { why, .. } = &agent.phase else { return };
+        let why = why.clone();
+        agent.stop_tries += 1;
+        let tries = agent.stop_tries;
+        let wait = agent.policy.stop_timeout_ms + (STOP_AGAIN << tries.min(16)).min(STOP_AGAIN_MAX);
+        let text = format!("{name} is still there after it was stopped; it is tried again, ever more seldom");
+        self.tell_once(name, "unstoppable", Rule::State, Level::Action, text);
+        let acts = vec![Act::Stop { agent: name.clone() }];
+        let ids = self.decide(Some(name), Rule::State, format!("{why}; try {} to stop it", tries + 1), acts);
         self.with(name, |agent| agent.stop_effect = ids.last().copied());
-        self.timers.set(name, Timer::Stop, now.awake + STOP_AGAIN);
+        self.timers.set(name, Timer::Stop, now.awake + wait);
     }
 
     /// An on-demand agent that stands idle is stopped after a while.
     pub(super) fn arm_idle(&mut self, now: Moment, name: &AgentName) {
         let Some(agent) = self.agents.get(name) else { return };
-        let idle = agent.standing.state == super::standing::State::Idle;
+        let idle = agent.is_running() && agent.standing.state == State::Idle;
         match agent.policy.lifecycle {
-            Lifecycle::OnDemand { idle_stop_ms: Some(after) } if idle && agent.queue.is_empty() => {
+            Lifecycle::OnDemand { idle_stop_ms: Some(after) }
+                if idle && agent.queue.is_empty() && agent.delivering.is_none() && !agent.typing =>
+            {
                 self.timers.ensure(name, Timer::IdleStop, now.awake + after);
             }
             _ => self.timers.clear(name, Timer::IdleStop),
@@ -372,23 +324,26 @@ impl Machine {
     }
 
     pub(super) fn idle_stop(&mut self, now: Moment, name: &AgentName) {
-        let Some(agent) = self.agents.get(name) else { return };
-        if agent.standing.state == super::standing::State::Idle && !agent.typing && self.journal_lost.is_none() {
-            self.stop(now, name, Rule::Lifecycle, "on demand, and idle for long enough".to_owned(), false);
+        if self.journal_lost.is_some() {
+            // Armed again when the loss is cleared.
+            return;
         }
+        self.stop(now, name, Rule::Lifecycle, "on demand, and idle for long enough".to_owned(), false);
     }
 
     /// A restart that `apply` left for an idle moment.
     pub(super) fn restart_when_idle(&mut self, now: Moment, name: &AgentName) {
         let Some(agent) = self.agents.get_mut(name) else { return };
-        let idle = agent.standing.state == super::standing::State::Idle;
-        if !(agent.restart_pending && idle && agent.is_running() && !agent.typing && agent.delivering.is_none())
+        let idle = agent.standing.state == State::Idle;
+        // Noise hides work for a while: only a fresh look tells.
+        let fresh = !agent.moved || agent.read_at == now.awake;
+        let free = fresh && !agent.typing && agent.delivering.is_none() && agent.announced.is_none();
+        if !(agent.restart_pending && idle && agent.is_running() && !agent.is_unseen() && free)
             || self.journal_lost.is_some()
         {
             return;
         }
-        let why = "the restart that `fleet apply` left for an idle moment".to_owned();
-        agent.memory.restarting = Some(why.clone());
-        self.stop(now, name, Rule::PendingRestart, why, true);
+        agent.memory.restarting = Some(PENDING.to_owned());
+        self.stop(now, name, Rule::PendingRestart, PENDING.to_owned(), true);
     }
 }

@@ -5,16 +5,21 @@ use super::clock::{Millis, Moment};
 use super::decision::{Act, Level, Rule};
 use super::event::Shows;
 use super::message::Message;
+use super::restart::RAPID;
 use super::standing::State;
 use super::timers::Timer;
 use crate::ids::AgentName;
 
-/// A limit without a time is looked at again after so long, in milliseconds.
-const UNKNOWN: Millis = 15 * 60_000;
+/// A limit without a time, or whose time has passed without an end, is looked at again after so long, in milliseconds.
+pub(super) const UNKNOWN: Millis = 15 * 60_000;
+/// The longest wait between two such looks, in milliseconds.
+const SELDOM: Millis = 4 * 3_600_000;
 /// No limit is believed to last longer, in milliseconds.
-const LONGEST: Millis = 8 * 86_400_000;
+pub(super) const LONGEST: Millis = 8 * 86_400_000;
 /// After a limit's end, for clocks that differ a little, in milliseconds.
 const MARGIN: Millis = 5_000;
+/// What passes by itself within this time, in milliseconds, is no reason for another model.
+const PATIENCE: Millis = 60_000;
 
 impl Machine {
     /// A limit's end is looked for once its state is entered.
@@ -24,7 +29,11 @@ impl Machine {
             self.timers.clear(name, Timer::Limit);
             return;
         };
-        let wait = until.map_or(UNKNOWN, |until| until.saturating_sub(now.wall).min(LONGEST) + MARGIN);
+        let named = until.map(|until| until.saturating_sub(now.wall)).filter(|left| *left > 0);
+        let wait = match named {
+            Some(left) => left.min(LONGEST) + MARGIN,
+            None => (UNKNOWN << agent.limits.min(8)).min(SELDOM),
+        };
         self.timers.set(name, Timer::Limit, now.awake + wait);
     }
 
@@ -36,11 +45,17 @@ impl Machine {
         if let Some(reading) = &mut agent.screen {
             reading.shows = Shows::Idle;
         }
-        self.decide(Some(name), Rule::Limit, format!("the limit ({}) should have ended", class.word()), vec![]);
-        if self.agents[name].owes {
+        agent.limit_passed.clone_from(&agent.picture);
+        agent.limits += 1;
+        agent.progress_at = now.awake;
+        let times = agent.limits;
+        let owes = agent.owes;
+        let reason = format!("the limit ({}) should have ended (try {times})", class.word());
+        self.decide(Some(name), Rule::Limit, reason, vec![]);
+        if owes {
             let text = "The limit that stopped you should have ended. Go on with what you were doing.";
-            let message = Message::of_fleet(name, text, now, self.next_effect);
-            self.enqueue(now, message);
+            let number = self.number();
+            self.enqueue(now, Message::of_fleet(name, text, now, number));
         }
         self.timers.set(name, Timer::Look, now.awake + MARGIN);
     }
@@ -63,24 +78,44 @@ impl Machine {
                 ("limited", Rule::Limit, Level::Info, text)
             }
             State::Working | State::Idle => {
-                agent.told = None;
+                // Between two tries after a limit nothing new is known.
+                if agent.limits == 0 {
+                    self.forget_told(name, &["waiting", "blocked", "limited", "unreachable"]);
+                }
+                self.timers.clear(name, Timer::Fallback);
                 return;
             }
-            _ => return,
+            _ => {
+                self.timers.clear(name, Timer::Fallback);
+                return;
+            }
         };
-        if agent.told == Some(word) {
-            return;
-        }
-        agent.told = Some(word);
-        self.notify(Some(name), rule, level, text);
-        let transient = match self.agents[name].standing.state {
+        let transient = match agent.standing.state {
             State::RateLimited { class, .. } | State::Blocked { class } => class.is_transient(),
             _ => false,
         };
+        let at_once = now.awake < agent.begun + RAPID && !agent.adopted;
+        self.tell_once(name, word, rule, level, text);
         if transient {
-            let reason = self.agents[name].standing.reason.clone();
-            self.fall_back(now, name, &reason);
+            self.timers.ensure(name, Timer::Fallback, now.awake + if at_once { 0 } else { PATIENCE });
+        } else {
+            self.timers.clear(name, Timer::Fallback);
         }
+    }
+
+    /// The limit lasts: another model may take it.
+    pub(super) fn fallback_due(&mut self, now: Moment, name: &AgentName) {
+        let Some(agent) = self.agents.get(name) else { return };
+        let (State::RateLimited { class, .. } | State::Blocked { class }) = agent.standing.state else { return };
+        if !class.is_transient() {
+            return;
+        }
+        if agent.typing || self.journal_lost.is_some() || now.awake < self.grace_until {
+            self.timers.set(name, Timer::Fallback, (now.awake + PATIENCE).max(self.grace_until));
+            return;
+        }
+        let reason = agent.standing.reason.clone();
+        self.fall_back(now, name, &reason);
     }
 
     /// Goes on with the next model of the chain, if there is one. Whether it did.

@@ -40,7 +40,7 @@ impl Message {
     #[must_use]
     pub fn of_fleet(to: &AgentName, text: &str, now: Moment, number: u64) -> Self {
         Self {
-            id: format!("m-f{number:015x}"),
+            id: format!("m-f{:015x}", mixed(to, now, number) >> 4),
             to: to.clone(),
             from: Caller::Fleet,
             text: text.to_owned(),
@@ -53,7 +53,15 @@ impl Message {
     }
 }
 
-/// Where a message is. Only `Queued` ever becomes `Sending`, and only once.
+/// FNV-1a over what tells two messages of the supervisor's apart, also those of two supervisors.
+fn mixed(to: &AgentName, now: Moment, number: u64) -> u64 {
+    let parts = to.as_str().bytes().chain(now.wall.to_le_bytes()).chain(now.awake.to_le_bytes());
+    let parts = parts.chain(number.to_le_bytes());
+    parts.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// Where a message is. Only `Queued` becomes `Sending`; it becomes `Queued` again only when the shim says that nothing was
+/// typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageState {

@@ -1,8 +1,9 @@
 //! events → [`Machine`] → decisions. Pure: time is passed in, effects are values, and their results are events.
 //!
-//! Every rule of supervision lives here, in a file of its own: `life` (starts, ends, waves), `restart` (budget, back-off,
-//! quarantine), `stall` (signals and the ladder), `sight` (from what is known to a state), `limit` (what providers refuse),
-//! `queue` (messages), `clock` (jumps and suspends). Deadlines stand in one table, `timers`.
+//! Every rule of supervision lives here, in a file of its own: `life` (runs and ends), `launch` (starts, waves, caps),
+//! `restart` (budget, back-off, quarantine), `look` (signals), `stall` (the ladder), `sight` (from what is known to a state),
+//! `limit` (what providers refuse), `queue` (messages), `clock` (jumps and suspends). Deadlines stand in one table, `timers`.
+//! `docs/supervisor.md` says it for users.
 //!
 //! Whoever drives it keeps each [`Decision`] in the journal before the effects in it leave, and answers each effect with
 //! [`Event::Effect`] exactly once.
@@ -12,8 +13,10 @@ mod batch;
 pub mod clock;
 pub mod decision;
 pub mod event;
+mod launch;
 mod life;
 mod limit;
+mod look;
 pub mod memory;
 pub mod message;
 pub mod policy;
@@ -32,10 +35,11 @@ use agent::Agent;
 use batch::Batch;
 use clock::{Millis, Moment};
 use decision::{Decision, EffectId, Level, Rule};
-use event::{AgentEvent, Event};
+use event::{AgentEvent, EffectResult, Event};
 use memory::Memory;
-use message::Message;
+use message::{Message, MessageState};
 use policy::{FleetPolicy, Spend};
+use queue::waiting;
 use standing::Standing;
 use timers::{Timer, Timers};
 
@@ -127,9 +131,10 @@ impl Machine {
             Event::Effect { id, result } => self.answered(now, id, result),
             Event::Relisted => self.relisted(now),
             Event::JournalLost { why } => {
-                self.journal_lost = Some(why.clone());
-                let text = format!("{why}; nothing is restarted until `fleet clear --journal-lost`");
-                self.notify(None, Rule::JournalLost, Level::Urgent, text);
+                if self.journal_lost.replace(why.clone()).as_ref() != Some(&why) {
+                    let text = format!("{why}; no agent is stopped or restarted until `fleet clear --journal-lost`");
+                    self.notify(None, Rule::JournalLost, Level::Urgent, text);
+                }
             }
         }
         self.settle(now);
@@ -175,9 +180,9 @@ impl Machine {
     fn fire(&mut self, now: Moment, name: &AgentName, timer: Timer) {
         self.touched.insert(name.clone());
         match timer {
-            Timer::Sample | Timer::Look => self.sample(name),
+            Timer::Sample | Timer::Look => self.sample(now, name),
             Timer::Rung => self.rung_due(now, name),
-            Timer::Healthy => self.healthy(name),
+            Timer::Healthy => self.healthy(now, name),
             Timer::BackOff => self.start_waiting(now),
             Timer::Limit => self.limit_over(now, name),
             Timer::Expiry => self.expire(now, name),
@@ -186,6 +191,9 @@ impl Machine {
             Timer::Stop => self.stop_again(now, name),
             Timer::Start => self.start_overdue(now, name),
             Timer::Digest => self.digest(now, name),
+            Timer::Probe => self.probed(now, name, EffectResult::Unknown),
+            Timer::Announced => self.announced_in_vain(now, name),
+            Timer::Fallback => self.fallback_due(now, name),
         }
     }
 
@@ -197,7 +205,7 @@ impl Machine {
         match what {
             AgentEvent::Running { run } => self.runs(now, name, run),
             AgentEvent::Ended { end } => self.ended(now, name, Some(end)),
-            AgentEvent::Absent { lost } => self.absent(now, name, lost.is_some()),
+            AgentEvent::Absent { lost } => self.absent(now, name, lost),
             AgentEvent::Wanted { wanted } => self.wants(now, name, wanted),
             AgentEvent::RestartPending { pending } => self.with(name, |agent| agent.restart_pending = pending),
             AgentEvent::Ready => self.with(name, |agent| agent.ready = agent.run().is_some()),
@@ -206,14 +214,15 @@ impl Machine {
             AgentEvent::Viewers { viewers, typing } => self.viewers(now, name, viewers, typing),
             AgentEvent::Report { report } => self.reported(now, name, report),
             AgentEvent::Refused { why } => {
-                self.decide(Some(name), Rule::Refused, format!("a report was not believed: {why}"), vec![]);
+                let new = self
+                    .agents
+                    .get_mut(name)
+                    .is_some_and(|agent| agent.refused.replace(why.clone()) != Some(why.clone()));
+                if new {
+                    self.decide(Some(name), Rule::Refused, format!("a report was not believed: {why}"), vec![]);
+                }
             }
-            AgentEvent::Reachable { reachable, why } => {
-                self.with(name, |agent| {
-                    agent.unreachable = (!reachable).then_some(why);
-                    agent.progress_at = now.awake;
-                });
-            }
+            AgentEvent::Reachable { reachable, why } => self.reachable(now, name, (!reachable).then_some(why)),
             AgentEvent::OutOfMemory => {
                 let text = format!("{name}: the kernel ended a process of its for want of memory");
                 self.notify(Some(name), Rule::State, Level::Warning, text);
@@ -228,9 +237,7 @@ impl Machine {
         let gone: Vec<AgentName> = self.agents.keys().filter(|name| !names.contains(*name)).cloned().collect();
         for name in gone {
             self.timers.clear_all(&name);
-            if let Some(agent) = self.agents.remove(&name) {
-                self.memories.insert(name, agent.memory);
-            }
+            self.let_go(now, &name);
         }
         for settings in policy.agents {
             let name = settings.name.clone();
@@ -239,14 +246,33 @@ impl Machine {
             } else {
                 let memory = self.memories.remove(&name).unwrap_or_default();
                 let mut agent = Agent::new(settings, memory, now);
-                let (own, others) =
+                let (own, others): (Vec<Message>, Vec<Message>) =
                     std::mem::take(&mut self.queued).into_iter().partition(|message| message.to == name);
                 self.queued = others;
-                agent.queue = Vec::into(own);
+                agent.queue = own.into_iter().map(|message| waiting(message, now)).collect();
                 self.agents.insert(name.clone(), agent);
                 self.arm_expiry(now, &name);
             }
+            self.touched.insert(name.clone());
             self.arm_digest(now, &name);
+            self.arm_stall(now, &name);
+            self.uncap(&name);
+        }
+        self.start_waiting(now);
+    }
+
+    /// Forgets an agent that the roster does not name any more, but not what is written down of it.
+    fn let_go(&mut self, now: Moment, name: &AgentName) {
+        if let Some(mut sending) = self.agents.get_mut(name).and_then(|agent| agent.sending.take()) {
+            sending.message.state = MessageState::Unknown;
+            "its agent left the roster while it was typed".clone_into(&mut sending.message.why);
+            sending.message.changed = now.wall;
+            let reason = format!("a message is unknown: {}", sending.message.why);
+            self.keep_message(name, Rule::Message, reason, sending.message);
+        }
+        if let Some(agent) = self.agents.remove(name) {
+            self.queued.extend(agent.queue.into_iter().map(|waiting| waiting.message));
+            self.memories.insert(name.clone(), agent.memory);
         }
     }
 
@@ -269,9 +295,29 @@ impl Machine {
         };
         let reason = format!("{what}: nobody counts as stuck for {} s", GRACE / 1_000);
         self.decide(None, Rule::Clock, reason, vec![]);
+        let by = if jumped.abs() > limit { jumped } else { 0 };
+        self.memories.values_mut().for_each(|memory| memory.shift(by));
         let names: Vec<AgentName> = self.agents.keys().cloned().collect();
         for name in names {
-            self.progress(now, &name);
+            let Some(agent) = self.agents.get_mut(&name) else { continue };
+            agent.memory.shift(by);
+            agent.standing.since = agent.memory.standing.as_ref().map_or(agent.standing.since, |known| known.since);
+            // Waits stand on a clock that stood still.
+            if let Some(until) = &mut agent.memory.back_off_until {
+                *until = until.saturating_add(Millis::try_from(slept.max(0)).unwrap_or(0));
+            }
+            if by != 0 && !(agent.memory.restarts.is_empty() && agent.memory.back_off_until.is_none()) {
+                self.decide(
+                    Some(&name),
+                    Rule::Clock,
+                    format!("{what}: the times of its restarts move along"),
+                    vec![],
+                );
+            }
+            self.touched.insert(name.clone());
+            self.arm_stall(now, &name);
+            // What a provider names is a time of the wall.
+            self.arm_limit(now, &name);
         }
     }
 

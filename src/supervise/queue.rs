@@ -1,10 +1,11 @@
 //! Messages: durable, in order, at most once.
 
 use super::Machine;
-use super::agent::Phase;
+use super::agent::{Phase, Waiting};
 use super::clock::{Millis, Moment};
 use super::decision::{Act, Level, Rule};
 use super::event::{Caller, Delivered, EffectResult, Shows};
+use super::look::BEFORE;
 use super::message::{Message, MessageId, MessageState};
 use super::policy::Lifecycle;
 use super::timers::Timer;
@@ -19,12 +20,24 @@ pub const TEXT_MAX: usize = 256 * 1024;
 pub const PER_HOUR: u32 = 120;
 /// One hour, in milliseconds.
 const HOUR: Millis = 3_600_000;
-/// Between two tries when the shim did not take it, in milliseconds.
+/// Between two tries when the shim did not take it, in milliseconds: doubled each time up to the longest.
 const AGAIN: Millis = 5_000;
+const AGAIN_MAX: Millis = 5 * 60_000;
+/// Messages that are remembered after their end, so that asking twice is one message.
+const RECENT: usize = 64;
+
+/// A message in the queue, with its end on the clock that stands still in suspend.
+pub(super) fn waiting(message: Message, now: Moment) -> Waiting {
+    let left = message.created.saturating_add(message.ttl_ms).saturating_sub(now.wall).min(message.ttl_ms);
+    Waiting { until: now.awake.saturating_add(left), message }
+}
 
 impl Machine {
     /// Somebody sends.
     pub(super) fn send(&mut self, now: Moment, message: Message) {
+        if self.is_known(&message) {
+            return;
+        }
         if let Some(why) = self.refusal(now, &message) {
             self.refuse(now, message, &why);
             return;
@@ -67,8 +80,8 @@ impl Machine {
         } else {
             return None;
         };
-        if sender.told != Some("talks") {
-            sender.told = Some("talks");
+        if sender.memory.talked.is_none_or(|at| at > now.wall || now.wall - at >= HOUR) {
+            sender.memory.talked = Some(now.wall);
             self.notify(Some(from), Rule::Spend, Level::Action, why.clone());
         }
         Some(why)
@@ -87,13 +100,19 @@ impl Machine {
     /// Puts it into the queue of its agent.
     pub(super) fn enqueue(&mut self, now: Moment, message: Message) {
         let name = message.to.clone();
-        let Some(agent) = self.agents.get_mut(&name) else { return };
-        let twice = agent.queue.iter().any(|known| known.id == message.id)
-            || agent.delivering.as_ref().is_some_and(|(_, id)| *id == message.id);
-        if twice {
+        if self.is_known(&message) {
             return;
         }
-        agent.queue.push_back(message.clone());
+        let Some(agent) = self.agents.get_mut(&name) else { return };
+        // Of its own the supervisor has said the same to people.
+        if message.from == Caller::Fleet && agent.queue.len() >= QUEUE_MAX {
+            return;
+        }
+        agent.memory.recent.push_back(message.id.clone());
+        if agent.memory.recent.len() > RECENT {
+            agent.memory.recent.pop_front();
+        }
+        agent.queue.push_back(waiting(message.clone(), now));
         self.decide(Some(&name), Rule::Message, format!("a message from {} waits", message.from), vec![]);
         self.attach_message(message);
         self.touched.insert(name.clone());
@@ -106,6 +125,39 @@ impl Machine {
         self.deliver(now, &name);
     }
 
+    /// Whether it was sent before.
+    fn is_known(&self, message: &Message) -> bool {
+        self.agents.values().any(|agent| {
+            agent.memory.recent.contains(&message.id)
+                || agent.queue.iter().any(|known| known.message.id == message.id)
+                || agent.delivering.as_ref().is_some_and(|(_, id)| *id == message.id)
+        })
+    }
+
+    /// Another try may fare better than the last: its screen is another.
+    pub(super) fn try_again(&mut self, name: &AgentName) {
+        if let Some(agent) = self.agents.get_mut(name)
+            && agent.refusals > 0
+            && agent.delivering.is_none()
+        {
+            agent.refusals = 0;
+            self.timers.clear(name, Timer::Delivery);
+            self.touched.insert(name.clone());
+        }
+    }
+
+    /// Takes a nudge back that waits: the agent gets on without it.
+    pub(super) fn recall_nudge(&mut self, now: Moment, name: &AgentName) {
+        let Some(id) = self.agents.get_mut(name).and_then(|agent| agent.memory.nudge.clone()) else { return };
+        if self.agents[name].queue.iter().any(|waiting| waiting.message.id == id) {
+            self.recall(now, &id);
+            self.with(name, |agent| {
+                agent.memory.nudged = false;
+                agent.memory.nudge = None;
+            });
+        }
+    }
+
     /// Gives the first message of the queue to the shim, if the moment is right.
     pub(super) fn deliver(&mut self, now: Moment, name: &AgentName) {
         let Some(agent) = self.agents.get(name) else { return };
@@ -116,7 +168,8 @@ impl Machine {
             return;
         }
         let agent = self.agents.get_mut(name).expect("looked up above");
-        let Some(mut message) = agent.queue.pop_front() else { return };
+        let Some(waiting) = agent.queue.pop_front() else { return };
+        let mut message = waiting.message.clone();
         message.state = MessageState::Sending;
         message.changed = now.wall;
         let act = Act::Deliver { agent: name.clone(), message: message.clone() };
@@ -125,8 +178,9 @@ impl Machine {
         self.attach_message(message.clone());
         self.typed_by_fleet(now, name);
         self.with(name, |agent| {
+            agent.noise = false;
             agent.delivering = Some((id, message.id.clone()));
-            agent.sending = Some(message);
+            agent.sending = Some(Waiting { message, until: waiting.until });
         });
     }
 
@@ -134,7 +188,7 @@ impl Machine {
     pub(super) fn delivered(&mut self, now: Moment, name: &AgentName, result: EffectResult) {
         let Some(agent) = self.agents.get_mut(name) else { return };
         agent.delivering = None;
-        let Some(mut message) = agent.sending.take() else { return };
+        let Some(Waiting { mut message, until }) = agent.sending.take() else { return };
         let (state, why) = match result {
             EffectResult::Delivered { outcome, why } => (
                 match outcome {
@@ -160,19 +214,35 @@ impl Machine {
         };
         match state {
             MessageState::Queued => {
-                agent.queue.push_front(message.clone());
-                self.timers.set(name, Timer::Delivery, now.awake + AGAIN);
+                agent.queue.push_front(Waiting { message: message.clone(), until });
+                let pause = (AGAIN << agent.refusals.min(16)).min(AGAIN_MAX);
+                agent.refusals += 1;
+                self.timers.set(name, Timer::Delivery, now.awake + pause);
                 self.arm_expiry(now, name);
             }
-            MessageState::Unknown => {}
+            MessageState::Unknown => agent.refusals = 0,
             _ => {
-                agent.owes = true;
-                if message.from != Caller::Fleet {
+                agent.refusals = 0;
+                let took = matches!(state, MessageState::Confirmed | MessageState::Submitted);
+                if message.from == Caller::Fleet {
+                    agent.nudge_taken |= took && agent.memory.nudge.as_ref() == Some(&message.id);
+                } else {
+                    agent.owes = true;
                     agent.memory.nudged = false;
+                    agent.nudge_taken = false;
+                    agent.answered_by_message();
+                    // A turn that began is progress; what its program merely keeps is none.
+                    if took && agent.is_running() {
+                        self.progress(now, name);
+                    }
                 }
             }
         }
         self.typed_by_fleet(now, name);
+        if state != MessageState::Queued && self.agents[name].is_running() {
+            // What fleet's typing left on a screen that never settles becomes the picture to compare with.
+            self.timers.set(name, Timer::Look, now.awake + BEFORE);
+        }
         self.keep_message(name, Rule::Message, reason, message);
         self.arm_stall(now, name);
         self.deliver(now, name);
@@ -181,10 +251,8 @@ impl Machine {
     /// Sets the deadline of the message that is too old first.
     pub(super) fn arm_expiry(&mut self, now: Moment, name: &AgentName) {
         let Some(agent) = self.agents.get(name) else { return };
-        let first =
-            agent.queue.iter().map(|message| (message.created + message.ttl_ms).saturating_sub(now.wall)).min();
-        match first {
-            Some(left) => self.timers.set(name, Timer::Expiry, now.awake + left),
+        match agent.queue.iter().map(|waiting| waiting.until).min() {
+            Some(until) => self.timers.set(name, Timer::Expiry, until.max(now.awake)),
             None => self.timers.clear(name, Timer::Expiry),
         }
     }
@@ -192,11 +260,10 @@ impl Machine {
     /// Lets go of what waited for too long.
     pub(super) fn expire(&mut self, now: Moment, name: &AgentName) {
         let Some(agent) = self.agents.get_mut(name) else { return };
-        let (old, rest): (Vec<Message>, Vec<Message>) = std::mem::take(&mut agent.queue)
-            .into_iter()
-            .partition(|message| message.created.saturating_add(message.ttl_ms) <= now.wall);
+        let (old, rest): (Vec<Waiting>, Vec<Waiting>) =
+            std::mem::take(&mut agent.queue).into_iter().partition(|waiting| waiting.until <= now.awake);
         agent.queue = rest.into();
-        for mut message in old {
+        for Waiting { mut message, .. } in old {
             message.state = MessageState::Expired;
             message.why = format!("it waited for {} s", message.ttl_ms / 1_000);
             message.changed = now.wall;
@@ -208,11 +275,12 @@ impl Machine {
 
     /// Takes a message back that has not been typed.
     pub(super) fn recall(&mut self, now: Moment, id: &MessageId) {
-        let holder = self.agents.iter().find(|(_, agent)| agent.queue.iter().any(|message| message.id == *id));
+        let holds = |agent: &super::agent::Agent| agent.queue.iter().any(|waiting| waiting.message.id == *id);
+        let holder = self.agents.iter().find(|(_, agent)| holds(agent));
         let Some(name) = holder.map(|(name, _)| name.clone()) else { return };
         let Some(agent) = self.agents.get_mut(&name) else { return };
-        let Some(at) = agent.queue.iter().position(|message| message.id == *id) else { return };
-        let Some(mut message) = agent.queue.remove(at) else { return };
+        let Some(at) = agent.queue.iter().position(|waiting| waiting.message.id == *id) else { return };
+        let Some(Waiting { mut message, .. }) = agent.queue.remove(at) else { return };
         message.state = MessageState::Recalled;
         message.changed = now.wall;
         self.keep_message(&name, Rule::Message, "a message is taken back".to_owned(), message);

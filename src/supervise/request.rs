@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::Machine;
-use super::clock::Moment;
+use super::clock::{Millis, Moment};
 use super::decision::{Act, Level, Rule};
-use super::event::{Caller, Request};
+use super::event::{Caller, ReportKind, Request};
 use super::timers::Timer;
 use crate::ids::AgentName;
+
+/// No digest comes more often, in milliseconds.
+const SHORTEST_DIGEST: Millis = 60_000;
 
 impl Machine {
     pub(super) fn request(&mut self, now: Moment, request: Request) {
@@ -18,9 +21,10 @@ impl Machine {
             Request::ClearJournalLost => {
                 if self.journal_lost.take().is_some() {
                     self.decide(None, Rule::Clear, "the loss of the journal is cleared".to_owned(), vec![]);
+                    self.touched.extend(self.agents.keys().cloned());
                 }
             }
-            Request::Announce { agent, verb } => self.with(&agent, |agent| agent.announced = Some(verb)),
+            Request::Announce { agent, verb } => self.announce(now, &agent, verb),
         }
     }
 
@@ -37,17 +41,25 @@ impl Machine {
             let memory = &mut agent.memory;
             let quarantined = memory.quarantine.take().is_some();
             let waits = memory.back_off_until.take().is_some();
+            let blocked = agent.report.as_ref().is_some_and(|report| report.kind == ReportKind::Blocked);
+            if blocked {
+                agent.report = None;
+            }
             let counted =
                 !memory.restarts.is_empty() || memory.attempt > 0 || memory.model > 0 || !memory.starts.is_empty();
-            if !(quarantined || waits || counted) {
+            if !(quarantined || waits || counted || blocked) {
                 continue;
             }
+            let first_model =
+                if memory.model > 0 { vec![Act::Fallback { agent: name.clone(), model: 0 }] } else { vec![] };
             (memory.attempt, memory.rapid, memory.model) = (0, 0, 0);
             memory.restarts.clear();
             memory.starts.clear();
-            agent.told = None;
+            memory.told.clear();
+            self.touched.insert(name.clone());
             self.timers.clear(&name, Timer::BackOff);
-            self.decide(Some(&name), Rule::Clear, "cleared by hand: its restarts are forgotten".to_owned(), vec![]);
+            let reason = "cleared by hand: its restarts are forgotten".to_owned();
+            self.decide(Some(&name), Rule::Clear, reason, first_model);
             if quarantined || waits {
                 self.want_start(&name, "cleared by hand");
             }
@@ -62,8 +74,10 @@ impl Machine {
             self.timers.clear(name, Timer::Digest);
             return;
         };
-        let passed = agent.memory.digest_at.map_or(0, |at| now.wall.saturating_sub(at));
-        self.timers.ensure(name, Timer::Digest, now.awake + every.saturating_sub(passed));
+        let every = every.max(SHORTEST_DIGEST);
+        let agent = self.agents.get_mut(name).expect("looked up above");
+        let passed = now.wall.saturating_sub(*agent.memory.digest_at.get_or_insert(now.wall));
+        self.timers.set(name, Timer::Digest, now.awake + every.saturating_sub(passed));
     }
 
     pub(super) fn digest(&mut self, now: Moment, name: &AgentName) {

@@ -4,7 +4,10 @@ use super::Machine;
 use super::clock::{Millis, Moment};
 use super::decision::{Act, Level, Rule};
 use super::event::{End, Shows, Wanted};
+use super::limit::{LONGEST, UNKNOWN};
+use super::policy::Lifecycle;
 use super::sight::ending;
+use super::standing::State;
 use super::timers::Timer;
 use crate::ids::AgentName;
 use crate::manifest::{RestartPolicy, RestartWhen};
@@ -12,7 +15,7 @@ use crate::manifest::{RestartPolicy, RestartWhen};
 /// Milliseconds.
 pub(super) const DAY: Millis = 86_400_000;
 /// An agent that is gone this soon after its start has not worked at all, in milliseconds.
-const RAPID: Millis = 15_000;
+pub(super) const RAPID: Millis = 15_000;
 /// So many such deaths in a row are the runtime's fault, and more of them help nobody.
 const RAPID_MAX: u32 = 3;
 
@@ -20,6 +23,10 @@ impl Machine {
     /// It is gone: what now?
     pub(super) fn after_end(&mut self, now: Moment, name: &AgentName, end: Option<End>) {
         let agent = &self.agents[name];
+        if agent.memory.quarantine.is_some() {
+            self.decide(Some(name), Rule::State, "it ended, and is quarantined already".to_owned(), vec![]);
+            return;
+        }
         if agent.wanted == Wanted::Held {
             let how = end.as_ref().map_or_else(|| "no record".to_owned(), ending);
             self.decide(Some(name), Rule::State, format!("stopped on purpose ({how})"), vec![]);
@@ -35,12 +42,23 @@ impl Machine {
             }
             return;
         }
+        if let Some(verb) = agent.announced.clone() {
+            let how = end.as_ref().map_or_else(|| "no record".to_owned(), ending);
+            self.decide(Some(name), Rule::State, format!("ended for `fleet {verb}` ({how})"), vec![]);
+            return;
+        }
+        let on_demand = matches!(agent.policy.lifecycle, Lifecycle::OnDemand { .. });
         let Some(end) = end else {
+            self.with(name, |agent| agent.unrecorded = true);
             self.died(now, name, "it vanished: nothing says how it ended");
             return;
         };
         if end.stop_requested {
-            self.decide(Some(name), Rule::State, format!("stopped by hand, at the step `{}`", end.step), vec![]);
+            let by = if on_demand { "stopped" } else { "stopped by hand" };
+            self.decide(Some(name), Rule::State, format!("{by}, at the step `{}`", end.step), vec![]);
+            if on_demand {
+                self.want_start(name, "a message waits for it");
+            }
             return;
         }
         let again = match agent.policy.restart.when {
@@ -52,9 +70,30 @@ impl Machine {
             let reason = format!("it ended ({}), and is not to be started again", ending(&end));
             let level = if end.code == Some(0) { Level::Info } else { Level::Action };
             self.notify(Some(name), Rule::State, level, format!("{name}: {reason}"));
+            if on_demand {
+                self.want_start(name, "a message waits for it");
+            }
             return;
         }
-        let lived = end.ended.saturating_sub(end.started);
+        // The wall may have been set back meanwhile.
+        let seen = agent.memory.run.as_ref().filter(|run| run.started == end.started);
+        let seen = seen.map_or(0, |_| now.awake.saturating_sub(agent.begun));
+        let lived = end.ended.saturating_sub(end.started).max(seen);
+        if let Shows::Limit { class, until, text } = &end.shows
+            && class.is_transient()
+            && self.agents[name].memory.model >= self.agents[name].policy.fallbacks
+            && until.is_none_or(|until| until > now.wall)
+        {
+            let wait = until.map_or(UNKNOWN, |until| (until - now.wall).clamp(60_000, LONGEST));
+            let reason = format!("it ended ({}) at a limit of its provider: {text}", ending(&end));
+            self.with(name, |agent| {
+                agent.memory.back_off_until = Some(now.wall + wait);
+                agent.start = Some(reason.clone());
+            });
+            self.decide(Some(name), Rule::Limit, format!("{reason}; started again in {} s", wait / 1_000), vec![]);
+            self.timers.set(name, Timer::BackOff, now.awake + wait);
+            return;
+        }
         if lived < RAPID || matches!(end.shows, Shows::Fatal { .. } | Shows::Limit { .. }) {
             self.died_at_once(now, name, &end, lived);
         } else {
@@ -90,13 +129,19 @@ impl Machine {
         let snapshot = Act::Snapshot { agent: name.clone(), why: how.to_owned() };
         let agent = self.agents.get_mut(name).expect("the caller has looked it up");
         agent.memory.restarting = None;
+        if agent.wanted == Wanted::Held || agent.memory.quarantine.is_some() {
+            self.decide(Some(name), Rule::State, how.to_owned(), vec![snapshot]);
+            return;
+        }
         if agent.policy.restart.when == RestartWhen::Never {
             self.decide(Some(name), Rule::Restart, format!("{how}; it is never started again"), vec![snapshot]);
             return;
         }
         let RestartPolicy { within_ms, burst, .. } = agent.policy.restart;
-        // A clock set back must not keep old restarts in the window for ever.
-        agent.memory.restarts.retain(|at| *at <= now.wall && now.wall - *at < within_ms);
+        let wait = delay(name, &agent.policy.restart, agent.memory.attempt);
+        // Starts count, not deaths: the wait between the two differs. A clock set back must not keep old ones for ever.
+        let next = now.wall + wait;
+        agent.memory.restarts.retain(|at| *at <= next + super::JUMP && next.saturating_sub(*at) < within_ms);
         let count = agent.memory.restarts.len();
         if count >= burst as usize {
             self.decide(Some(name), Rule::Restart, how.to_owned(), vec![snapshot]);
@@ -104,10 +149,10 @@ impl Machine {
             self.quarantine(name, Rule::Quarantine, reason);
             return;
         }
-        agent.memory.restarts.push_back(now.wall);
-        let wait = delay(name, &agent.policy.restart, agent.memory.attempt);
+        agent.memory.restarts.push_back(next);
+        agent.counted = true;
         agent.memory.attempt += 1;
-        agent.memory.back_off_until = Some(now.wall + wait);
+        agent.memory.back_off_until = Some(next);
         let reason = format!("{how}; restart {} of {burst} in {} s", count + 1, wait.div_ceil(1_000));
         agent.start = Some(reason.clone());
         self.decide(Some(name), Rule::Restart, reason, vec![snapshot]);
@@ -116,7 +161,11 @@ impl Machine {
 
     pub(super) fn quarantine(&mut self, name: &AgentName, rule: Rule, why: String) {
         self.timers.clear(name, Timer::BackOff);
+        if self.agents.get(name).is_none_or(|agent| agent.memory.quarantine.is_some()) {
+            return;
+        }
         self.with(name, |agent| {
+            agent.memory.restarting = None;
             agent.memory.quarantine = Some(why.clone());
             agent.memory.back_off_until = None;
             agent.start = None;
@@ -128,8 +177,14 @@ impl Machine {
     }
 
     /// It has run for long enough.
-    pub(super) fn healthy(&mut self, name: &AgentName) {
+    pub(super) fn healthy(&mut self, now: Moment, name: &AgentName) {
         let Some(agent) = self.agents.get_mut(name) else { return };
+        let quiet = agent.standing.state == State::Unknown && agent.ready && agent.unreachable.is_none();
+        if !quiet && !matches!(agent.standing.state, State::Working | State::Idle | State::WaitingForHuman) {
+            // Merely being there is not health: what hangs from its start on would be started for ever.
+            self.timers.set(name, Timer::Healthy, now.awake + agent.policy.restart.healthy_ms.max(1_000));
+            return;
+        }
         let memory = &mut agent.memory;
         if memory.attempt == 0 && memory.rapid == 0 && memory.restarts.is_empty() {
             return;
@@ -148,6 +203,9 @@ impl Machine {
 
 /// Why a stalled agent is restarted: the one restart of the machine's own that counts against the budget.
 pub(super) const STALLED: &str = "it made no progress";
+
+/// Why an agent is restarted that `apply` left.
+pub(super) const PENDING: &str = "the restart that `fleet apply` left for an idle moment";
 
 /// The wait before a restart: doubled each time up to the longest, and up to a quarter more, so that agents which died together
 /// do not come back together. The same agent and attempt always give the same wait.

@@ -6,8 +6,8 @@ use super::event::{End, ReportKind, Shows, Wanted};
 use super::policy::Lifecycle;
 use super::standing::{Class, State};
 
-/// Output within this time is work, in milliseconds: as the shim sees it.
-pub(super) const QUIET: Millis = 2_500;
+/// Output so shortly after its word is the end of the turn that said it, in milliseconds: the shim's quiet time.
+const QUIET: Millis = 2_500;
 
 /// The state and what it rests on.
 pub(super) fn assess(agent: &Agent, now: Moment) -> (State, String) {
@@ -59,6 +59,13 @@ fn running(agent: &Agent, now: Moment) -> (State, String) {
         return (State::Unknown, format!("it runs, but its shim does not answer: {why}"));
     }
     let said = agent.report.as_ref().map(|report| report.kind);
+    // Until it is looked at, nothing better is known than what the supervisor before knew.
+    if agent.is_unseen() {
+        let known = &agent.standing;
+        if known.state.is_running() && !matches!(known.state, State::Stopping | State::Stalled) {
+            return (known.state.clone(), known.reason.clone());
+        }
+    }
     match agent.shows() {
         Shows::Dialog { text } => return (State::WaitingForHuman, format!("its screen asks: {text}")),
         Shows::Limit { class, until, text } => {
@@ -90,7 +97,7 @@ fn running(agent: &Agent, now: Moment) -> (State, String) {
         Shows::Idle => return (State::Idle, note_idle(agent)),
         _ => {}
     }
-    if agent.moved || agent.active_at.is_some_and(|at| now.awake < at + QUIET) {
+    if agent.moved && !agent.noise {
         return (State::Working, "output is coming".to_owned());
     }
     match said {

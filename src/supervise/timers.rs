@@ -32,6 +32,12 @@ pub(super) enum Timer {
     Start,
     /// An enhancer's digest.
     Digest,
+    /// A look that never came back.
+    Probe,
+    /// A command of fleet's that never did what it announced.
+    Announced,
+    /// A limit lasts long enough for another model.
+    Fallback,
 }
 
 /// At most one deadline for each agent and kind, on the clock that stands still in suspend.

@@ -1,0 +1,9 @@
+//! The supervisor's machine, simulated: no clock, no process, no file but the recorded sequences.
+
+#![allow(clippy::disallowed_methods, reason = "tests reach outside")]
+
+mod bench;
+mod chance;
+mod invariants;
+mod scenarios;
+mod world;
