@@ -10,6 +10,7 @@ mod conversations;
 mod counts;
 mod crowd;
 mod envfile;
+mod faults;
 mod figures;
 mod full_disk;
 mod generations;
