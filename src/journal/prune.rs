@@ -15,9 +15,11 @@ pub const MESSAGES_KEPT: i64 = 20_000;
 pub const AGE_KEPT: Millis = 30 * 24 * 60 * 60 * 1000;
 
 /// Rows of each table that one batch removes at most, so that whoever waits for the writer hardly notices.
-const BATCH: i64 = 250;
+const BATCH: i64 = 100;
 /// Pages that one batch gives back to the file system at most.
 const PAGES: i64 = 64;
+/// After so many batches their log is carried into the file: the more is in it, the longer that takes.
+const CARRY: u32 = 4;
 
 impl Journal {
     /// Removes a batch of what is too old or too much at `now`, in milliseconds since the epoch: `true` when more is to
@@ -36,16 +38,26 @@ impl Journal {
     /// # Errors
     /// As [`append`](Self::append).
     pub fn prune_to(&mut self, now: Millis, rows: i64) -> Result<bool, JournalError> {
+        if self.batches >= CARRY {
+            return self.carry().map(|()| true);
+        }
         let before = signed(now.saturating_sub(AGE_KEPT));
         let last = self.last_seq();
         let removed = self.change(false, |change| batch(change, last - rows, before, last))?;
         let more = removed == BATCH || self.give_back()?;
-        if !more {
-            // Readers hold up a part of it at most, which comes with the next time.
-            let carried = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-            carried.map_err(|error| JournalError::sqlite("write", &self.path, &error))?;
+        if more {
+            self.batches += 1;
+        } else {
+            self.carry()?;
         }
         Ok(more)
+    }
+
+    /// Carries the log into the file. Readers hold up a part of it at most, which comes with the next time.
+    fn carry(&mut self) -> Result<(), JournalError> {
+        self.batches = 0;
+        let carried = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        carried.map_err(|error| JournalError::sqlite("write", &self.path, &error))
     }
 
     /// Shortens the file by pages that nothing uses. `true` when there are more.

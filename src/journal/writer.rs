@@ -30,6 +30,8 @@ pub struct Journal {
     repeats: Repeats,
     /// Whether a commit waits for the disk now.
     full: bool,
+    /// Batches of pruning since the log was carried into the file.
+    pub(super) batches: u32,
     _lock: Lock,
 }
 
@@ -48,7 +50,7 @@ impl Journal {
             "SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM decisions), 0))";
         let seq = recover::highest(&connection, SEQ, last);
         let seq = seq.map_err(|error| JournalError::sqlite("read", &path, &error))?;
-        Ok(Self { connection, path, seq, repeats: Repeats::default(), full: true, _lock: lock })
+        Ok(Self { connection, path, seq, repeats: Repeats::default(), full: true, batches: 0, _lock: lock })
     }
 
     /// The journal's file.
