@@ -111,20 +111,20 @@ fn a_read_only_file_system_can_be_read() {
         fs::write(folder.join(name), bytes).unwrap();
     }
     let _ = fs::remove_file(folder.join("journal.db-shm"));
-    mount("remount,ro");
+    mount("remount,bind,ro");
     assert_eq!(kept(&folder), 5);
     let error = Journal::open(&folder).unwrap_err();
     assert!(error.to_string().contains("is read-only"), "{error}");
     assert!(!names(&folder).contains(&"journal.db-shm".to_owned()));
-    mount("remount,rw");
+    mount("remount,bind,rw");
     // Ended in order: the log is gone.
     drop(sound(&folder));
-    mount("remount,ro");
+    mount("remount,bind,ro");
     assert_eq!(kept(&folder), 5);
-    mount("remount,rw");
+    mount("remount,bind,rw");
     // Damage is told apart, there too.
     fs::write(db(&folder), "to do: buy milk\n".repeat(600)).unwrap();
-    mount("remount,ro");
+    mount("remount,bind,ro");
     assert!(Reader::open(&folder).unwrap_err().is_damage());
     assert!(!Journal::open(&folder).unwrap_err().is_damage());
 }
