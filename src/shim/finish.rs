@@ -23,7 +23,9 @@ impl Shim {
         while self.read_output(Instant::now()) == Read::More && self.bytes - drained < DRAIN_MAX {}
         process::end_descendants(self.agent);
         self.log.finish(&self.mask);
-        let failed = self.stop.is_none() && ended.code() != Some(0);
+        // Somebody else's SIGKILL, or the kernel's for want of memory, says nothing of the conversation.
+        let killed = ended == Ended::Signal(nix::libc::SIGKILL);
+        let failed = self.stop.is_none() && !killed && ended.code() != Some(0);
         let ran = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let afresh = self.conversation.is_lost(&self.manifest.folder, failed, ran);
         self.write_records(ended);

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 
 use crate::support::{Place, code, eventually, lives, pid_in, signal};
 
@@ -175,4 +176,20 @@ fn a_real_time_signal_is_an_end_like_any_other() {
     let (status, _) = place.run();
     assert_eq!(signal(status), Some(nix::libc::SIGRTMIN()));
     assert_eq!(place.exit_record()["signal"], nix::libc::SIGRTMIN());
+}
+
+/// Whoever kills it says nothing of its conversation: that stays, for the next start.
+#[test]
+fn a_resumed_agent_that_is_killed_keeps_its_conversation() {
+    let mut place = Place::shell("exec sleep 1000");
+    place.manifest["policy"]["resume"] = json!({"session": ["--new={session}"], "resume": ["--resume={session}"]});
+    let record = json!({"format": 1, "id": "0188a1b2-0000-4000-8000-000000000000", "words": [], "runtime": "test",
+        "dir": place.root.path(), "begun": true, "resumed": false});
+    std::fs::write(place.folder().join("conversation.json"), record.to_string()).unwrap();
+    let shim = place.up();
+    assert_eq!(place.json("conversation.json")["resumed"], true);
+    shim.ask("signal", &json!({"signal": "KILL"}));
+    let (status, _) = shim.wait();
+    assert_eq!(signal(status), Some(9));
+    assert_eq!(place.json("conversation.json")["id"], record["id"]);
 }
