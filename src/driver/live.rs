@@ -148,6 +148,10 @@ impl Live {
         self.notes();
         self.take_in(vec![Event::Relisted]);
         self.inbox();
+        // One small batch; what is left waits for the next relist.
+        if let Err(error) = self.journal.prune(clock::now().wall) {
+            report(format_args!("{error}"));
+        }
     }
 
     pub(super) fn reread_ledger(&mut self) {
