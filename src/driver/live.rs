@@ -96,6 +96,11 @@ impl Live {
         self.machine.next_deadline().into_iter().chain(waiting).chain(again).min()
     }
 
+    /// Who starts and stops the agents.
+    pub(super) fn manager(&self) -> crate::units::ManagerKind {
+        self.ledger.manager
+    }
+
     fn names(&self) -> Vec<AgentName> {
         self.policy.agents.iter().map(|agent| agent.name.clone()).collect()
     }
@@ -254,6 +259,13 @@ impl Live {
             }
             Input::Asked(asked) => self.asked(asked),
             Input::Gone(agent) => self.look(&agent),
+            Input::Unit(change) => {
+                if change.result.as_deref() == Some("oom-kill") {
+                    let what = AgentEvent::OutOfMemory;
+                    self.take_in(vec![Event::Agent { agent: change.agent.clone(), what }]);
+                }
+                self.look(&change.agent);
+            }
         }
     }
 

@@ -19,6 +19,7 @@ mod snapshot;
 mod start;
 mod status;
 mod turn;
+mod units;
 mod watch;
 pub mod words;
 
@@ -37,6 +38,8 @@ use crate::supervise::decision::EffectId;
 use crate::supervise::event::EffectResult;
 use crate::system::lock::{self, Attempt};
 use crate::system::notify::Notifier;
+use crate::system::service::signals::UnitChange;
+use crate::units::ManagerKind;
 
 /// Something that came in.
 #[derive(Debug)]
@@ -52,6 +55,7 @@ enum Input {
         result: EffectResult,
     },
     Asked(control::Asked),
+    Unit(UnitChange),
     /// The process of a run whose subscription broke has ended.
     Gone(AgentName),
 }
@@ -89,7 +93,10 @@ async fn supervise(state: &State) -> Result<(), ApplyError> {
     let mut live = start::start(state, sender.clone())?;
     let socket = client::socket(&state.paths);
     let listener = control::listen(&socket).map_err(|error| failed("no socket for commands", error))?;
-    let served = tokio::spawn(control::serve(listener, sender));
+    let mut tasks = vec![tokio::spawn(control::serve(listener, sender.clone()))];
+    if live.manager() == ManagerKind::Systemd {
+        tasks.push(tokio::spawn(units::listen(state.fleet.clone(), sender)));
+    }
     let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref(), report);
     notifier.tell("READY=1");
     let watchdog = watchdog();
@@ -125,7 +132,7 @@ async fn supervise(state: &State) -> Result<(), ApplyError> {
         }
     }
     notifier.tell("STOPPING=1");
-    served.abort();
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
     let _ = std::fs::remove_file(socket);
     Ok(())
 }

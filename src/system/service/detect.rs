@@ -99,6 +99,13 @@ fn open(facts: &Facts) -> Result<(Box<dyn ServiceManager>, Option<String>), Mana
     Ok((Box::new(SystemctlManager), Some(version)))
 }
 
+/// The session bus's address as this process sees it.
+#[must_use]
+pub fn session_bus() -> Option<String> {
+    let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").map(std::path::PathBuf::from);
+    bus_address(runtime_dir.as_deref())
+}
+
 /// The session bus's address, when something listens there or only the bus library can tell.
 fn bus_address(runtime_dir: Option<&Path>) -> Option<String> {
     if let Some(address) = std::env::var("DBUS_SESSION_BUS_ADDRESS").ok().filter(|address| !address.is_empty()) {

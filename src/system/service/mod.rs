@@ -7,6 +7,7 @@ mod cause;
 pub mod detect;
 pub mod envfile;
 pub mod local;
+pub mod signals;
 pub mod systemctl;
 pub mod systemd;
 pub mod transient;
