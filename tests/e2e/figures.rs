@@ -7,11 +7,20 @@ use std::time::{Duration, Instant};
 use crate::support::{As, LONG, output};
 use crate::world::{Manager, World};
 
+/// Agents by `count=`: the figures are of what is live, not of how long a roster is. [`written_out`] is the same fleet with
+/// each agent by itself, whose text has to be read and compiled as well.
 fn roster(fleet: &str, agents: usize, description: &str) -> String {
     format!(
         "fleet \"{fleet}\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\" {{ script {{ wait; }}; }}; stop-timeout \"5s\"; restart \"never\"; }}\nagent \"one\" {{ role \"coder\"; {description} }}\nagent \"w\" count={} {{ role \"coder\"; }}\n",
         agents - 1
     )
+}
+
+fn written_out(fleet: &str, agents: usize) -> String {
+    let short = roster(fleet, agents, "");
+    let (head, _) = short.split_once("agent \"w\"").unwrap();
+    let each = |number: usize| format!("agent \"w-{number}\" {{ role \"coder\"; }}\n");
+    head.to_owned() + &(1..agents).map(each).collect::<String>()
 }
 
 fn timed(work: impl FnOnce()) -> Duration {
@@ -71,7 +80,13 @@ fn figures() {
         }
         let plan = median(15, || fleet(&world, &["plan"]));
         let status = median(15, || fleet(&world, &["status"]));
-        say(&format!("{agents} agents: plan {plan:.1?}, status {status:.1?}"));
+        let start = quiet(&world);
+        say(&format!("{agents} agents: plan {plan:.1?}, status {status:.1?}, fleet --version {start:.1?}"));
+        world.roster(&written_out("big", agents));
+        let plan = median(15, || fleet(&world, &["plan"]));
+        let validate = median(15, || fleet(&world, &["validate"]));
+        say(&format!("{agents} agents, each written out: plan {plan:.1?}, of which validate {validate:.1?}"));
+        world.roster(&roster("big", agents, ""));
         let calls = world.bus_calls(&["plan"], 0);
         say(&format!("{agents} agents: a plan's calls on the bus: {calls:?}"));
         assert!(calls.values().sum::<u32>() <= 4, "{calls:?}");
