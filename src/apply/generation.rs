@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApplyError;
 use super::state::State;
+use crate::ids::Digest;
 use crate::plan::show::Counts;
 use crate::render::{Artifact, FileKind};
 use crate::system::fs;
@@ -124,6 +125,7 @@ impl State {
 
     fn write_copies(&self, folder: &Path, artifacts: &[&Artifact]) -> Result<(), ApplyError> {
         let mut made = BTreeSet::new();
+        let mut copies: BTreeMap<&Digest, PathBuf> = BTreeMap::new();
         for artifact in artifacts {
             let relative = artifact.path.strip_prefix(&self.paths.state).ok();
             let unit = || Path::new("units").join(artifact.path.file_name().unwrap_or_default());
@@ -133,7 +135,12 @@ impl State {
             }
             // Not synced one by one: a rollback compiles the sources, which are; these are for systemd's opinion and for
             // people.
-            fs::write_private(&path, artifact.text.as_bytes())?;
+            // Agents have role, script and variables in common; making a file is what costs.
+            let known = copies.get(&artifact.digest);
+            if known.is_none_or(|first| std::fs::hard_link(first, &path).is_err()) {
+                fs::write_private(&path, artifact.text.as_bytes())?;
+                copies.insert(&artifact.digest, path);
+            }
         }
         Ok(())
     }
@@ -204,31 +211,68 @@ fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), ApplyError> {
 mod tests {
     use super::*;
     use crate::ids::FleetId;
+    use crate::render::Owner;
     use crate::resolve::Paths;
 
-    #[test]
-    fn the_last_ten_are_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = |name: &str| folder.path().join(name);
+    fn state(folder: &Path) -> State {
+        let place = |name: &str| folder.join(name);
         let paths = Paths {
             state: place("state"),
             runtime: place("runtime"),
             units: place("units"),
             worktrees: place("worktrees"),
         };
-        let state = State::new(FleetId::new("shop").unwrap(), paths);
+        State::new(FleetId::new("shop").unwrap(), paths)
+    }
+
+    fn record(number: u64) -> Record {
+        Record {
+            format: FORMAT,
+            number,
+            by: Holder::this_process("fleet apply"),
+            back_to: None,
+            withheld: Vec::new(),
+            plan: None,
+            counts: Counts::default(),
+            ended: None,
+        }
+    }
+
+    #[test]
+    fn every_copy_is_kept_and_units_are_looked_at_before_anything_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = state(folder.path());
+        let file = |kind, path: PathBuf, text: &str| Artifact::new(Owner::Fleet, kind, path, text.to_owned());
+        let files = [
+            file(FileKind::Role, state.paths.state.join("agents/a/role.md"), "the same"),
+            file(FileKind::Role, state.paths.state.join("agents/b/role.md"), "the same"),
+            file(FileKind::Role, state.paths.state.join("agents/c/role.md"), "another"),
+            file(FileKind::Unit, state.paths.units.join("a.service"), "unit"),
+        ];
+        let all: Vec<&Artifact> = files.iter().collect();
+        let refused = |units: &Path| {
+            assert_eq!(std::fs::read_to_string(units.join("a.service")).unwrap(), "unit");
+            Err(ApplyError::other("no", ""))
+        };
+        state.save_generation(&record(1), &Kept::default(), &all, refused).unwrap_err();
+        assert_eq!(std::fs::read_dir(state.paths.state.join("generations")).unwrap().count(), 0);
+        let kept = state.save_generation(&record(1), &Kept::default(), &all, |_| Ok(())).unwrap();
+        for (path, text) in [
+            ("agents/a/role.md", "the same"),
+            ("agents/b/role.md", "the same"),
+            ("agents/c/role.md", "another"),
+            ("units/a.service", "unit"),
+        ] {
+            assert_eq!(std::fs::read_to_string(kept.join(path)).unwrap(), text, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_last_ten_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = state(folder.path());
         for number in 1..=12 {
-            let record = Record {
-                format: FORMAT,
-                number,
-                by: Holder::this_process("fleet apply"),
-                back_to: None,
-                withheld: Vec::new(),
-                plan: None,
-                counts: Counts::default(),
-                ended: None,
-            };
-            state.save_generation(&record, &Kept::default(), &[], |_| Ok(())).unwrap();
+            state.save_generation(&record(number), &Kept::default(), &[], |_| Ok(())).unwrap();
         }
         assert_eq!(state.generations(), (3..=12).collect::<Vec<_>>());
         assert_eq!(state.sourced_generations(), state.generations());

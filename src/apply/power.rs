@@ -126,7 +126,7 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
     let mut locks = Vec::new();
     let mut names: Vec<&AgentName> = Vec::new();
     for name in wave {
-        match state.lock_agent(name, verb.word()) {
+        match state.lock_agent(name, verb.word(), locks.first()) {
             Ok(lock) => {
                 locks.push(lock);
                 names.push(name);

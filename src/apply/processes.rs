@@ -99,7 +99,7 @@ impl Apply<'_> {
         for name in wave {
             let fresh = self.options.fresh || self.state.wants_fresh(name);
             let noted = self.state.note_fresh(name, NoteKind::Unfinished, "it is being started", fresh);
-            match noted.and_then(|()| self.state.lock_agent(name, "fleet apply")) {
+            match noted.and_then(|()| self.state.lock_agent(name, "fleet apply", locks.first())) {
                 Ok(lock) => {
                     locks.push(lock);
                     held.push(name);

@@ -100,16 +100,16 @@ impl State {
     }
 
     /// Takes one agent's lock: only its holder starts or stops the agent. A supervisor that has it is done with the agent
-    /// soon, and is waited for.
+    /// soon, and is waited for. `like` is another agent's, taken for the same command.
     ///
     /// # Errors
     /// When another process holds it.
-    pub fn lock_agent(&self, agent: &AgentName, command: &str) -> Result<Lock, ApplyError> {
+    pub fn lock_agent(&self, agent: &AgentName, command: &str, like: Option<&Lock>) -> Result<Lock, ApplyError> {
         let folder = self.paths.agent(agent);
         fs::ensure_private_dir(&folder)?;
         let deadline = Instant::now() + SUPERVISED;
         loop {
-            let holder = match lock::try_lock(&folder.join("lock"), command)? {
+            let holder = match lock::try_lock_like(&folder.join("lock"), command, like)? {
                 Attempt::Taken(lock) => return Ok(lock),
                 Attempt::Held(holder) => holder,
             };

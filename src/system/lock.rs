@@ -68,6 +68,14 @@ pub struct Lock {
     sidecar: PathBuf,
 }
 
+impl Lock {
+    /// Gives this lock the sidecar of `other`. A killed holder's is in the way, and nobody else's: the lock is ours.
+    fn is_named_as(&self, other: &Self) -> bool {
+        let _ = std::fs::remove_file(&self.sidecar);
+        std::fs::hard_link(&other.sidecar, &self.sidecar).is_ok()
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Before the lock itself ends: afterwards the sidecar may already be the next holder's.
@@ -93,6 +101,15 @@ const NAMELESS: Duration = Duration::from_millis(300);
 /// # Errors
 /// When the lock file or its sidecar cannot be made.
 pub fn try_lock(path: &Path, command: &str) -> Result<Attempt, fs::FsError> {
+    try_lock_like(path, command, None)
+}
+
+/// The same for one of many locks: `like` is another of them, which this process took for the same command. It gives its
+/// sidecar, for making a file costs more than naming it twice.
+///
+/// # Errors
+/// As [`try_lock`].
+pub fn try_lock_like(path: &Path, command: &str, like: Option<&Lock>) -> Result<Attempt, fs::FsError> {
     let open = || {
         OpenOptions::new()
             .read(true)
@@ -111,10 +128,12 @@ pub fn try_lock(path: &Path, command: &str) -> Result<Attempt, fs::FsError> {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(file) => {
                 let lock = Lock { _file: file, sidecar };
-                let mut text = serde_json::to_vec(&Holder::this_process(command)).unwrap_or_default();
-                text.push(b'\n');
-                // The sidecar is for people; a full disk must not keep anybody from stopping agents.
-                let _ = fs::write_passing(&lock.sidecar, &text, 0o600);
+                if like.is_none_or(|other| !lock.is_named_as(other)) {
+                    let mut text = serde_json::to_vec(&Holder::this_process(command)).unwrap_or_default();
+                    text.push(b'\n');
+                    // The sidecar is for people; a full disk must not keep anybody from stopping agents.
+                    let _ = fs::write_passing(&lock.sidecar, &text, 0o600);
+                }
                 return Ok(Attempt::Taken(lock));
             }
             Err((again, Errno::EWOULDBLOCK)) => {

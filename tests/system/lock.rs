@@ -3,7 +3,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use fleet::system::lock::{Attempt, Lock, try_lock};
+use fleet::system::lock::{Attempt, Lock, try_lock, try_lock_like};
 
 const HOLD: &str = "FLEET_TEST_HOLD";
 
@@ -63,4 +63,22 @@ fn a_killed_holder_leaves_no_lock() {
     let text = fs::read_to_string(folder.path().join("lock.json")).unwrap();
     assert!(text.contains(&format!("\"pid\":{}", std::process::id())), "{text}");
     drop(lock);
+}
+
+#[test]
+fn one_of_many_locks_is_named_like_the_first_and_ends_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    let first = taken(&one);
+    // Left by a killed holder.
+    fs::write(folder.path().join("two.json"), "somebody else").unwrap();
+    let Attempt::Taken(second) = try_lock_like(&two, "fleet test", Some(&first)).unwrap() else { panic!("held") };
+    let Attempt::Held(Some(holder)) = try_lock(&two, "third").unwrap() else { panic!("two holders") };
+    assert_eq!((holder.pid, holder.command.as_str()), (std::process::id(), "fleet test"));
+    drop(first);
+    assert!(!folder.path().join("one.json").exists());
+    let Attempt::Held(Some(_)) = try_lock(&two, "third").unwrap() else { panic!("its name went with the other's") };
+    drop(second);
+    assert!(!folder.path().join("two.json").exists());
+    assert!(fs::read_dir(folder.path()).unwrap().count() == 2, "only the two locks stay");
 }
