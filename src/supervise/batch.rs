@@ -153,7 +153,6 @@ impl Machine {
     /// What a state that was just entered sets free.
     fn entered(&mut self, now: Moment, name: &AgentName) {
         self.told_of(now, name);
-        self.answered_nudge(name);
         self.look_for_residents(now, name);
         self.arm_stall(now, name);
         self.arm_limit(now, name);

@@ -78,7 +78,7 @@ impl Machine {
         let Some(why) = restarting else { return };
         let Some(agent) = self.agents.get_mut(name) else { return };
         agent.memory.restarting = Some(why.clone());
-        if why == STALLED || why == PENDING {
+        if why == STALLED || why == PENDING || self.journal_lost.is_some() {
             // Whether the stop left is not known. If it did, its end is near; if not, all is judged anew.
             let wait = agent.policy.stop_timeout_ms + STOP_AGAIN;
             self.timers.set(name, Timer::Stop, now.awake + wait);
@@ -113,6 +113,7 @@ impl Machine {
         if agent.phase != Phase::Unseen
             && let Some(end) = &end
             && Some(end.started) == agent.memory.acted
+            && agent.run().is_none_or(|run| run.started != end.started)
             && !(agent.unrecorded && agent.lost.as_ref().is_some_and(|run| run.started == end.started))
         {
             // The record of a run before this one, read again.

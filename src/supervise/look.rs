@@ -108,6 +108,10 @@ impl Machine {
             self.timers.clear(name, Timer::Look);
         }
         let agent = self.agents.get_mut(name).expect("looked up above");
+        if reading.shows == Shows::Idle && !own && std::mem::take(&mut agent.nudge_taken) {
+            // It took the nudge, had its turn and stands idle again: that was its answer.
+            agent.owes = false;
+        }
         agent.screen = Some(reading);
         if changed && own {
             agent.alive_at = now.awake;

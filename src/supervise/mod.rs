@@ -149,6 +149,7 @@ impl Machine {
     /// Does what is due.
     pub fn on_deadline(&mut self, now: Moment) {
         self.watch_clocks(now);
+        self.settle(now);
         while let Some((agent, timer)) = self.timers.due(now.awake) {
             self.fire(now, &agent, timer);
             self.settle(now);

@@ -56,6 +56,10 @@ impl Machine {
             memory.restarts.clear();
             memory.starts.clear();
             memory.told.clear();
+            agent.counted = false;
+            if let Some(why) = &mut agent.start {
+                "cleared by hand".clone_into(why);
+            }
             self.touched.insert(name.clone());
             self.timers.clear(&name, Timer::BackOff);
             let reason = "cleared by hand: its restarts are forgotten".to_owned();

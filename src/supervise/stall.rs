@@ -9,7 +9,6 @@ use super::look::{BEFORE, Evidence};
 use super::message::Message;
 use super::restart::STALLED;
 use super::sight::is_exempt;
-use super::standing::State;
 use super::timers::Timer;
 use crate::ids::AgentName;
 use crate::manifest::{AgentKind, RestartWhen};
@@ -211,14 +210,6 @@ impl Machine {
         if let Some(lead) = lead.map(|(lead, _)| lead.clone()).filter(|lead| lead != name) {
             let number = self.number();
             self.enqueue(now, Message::of_fleet(&lead, &text, now, number));
-        }
-    }
-
-    /// It took the nudge, had its turn and stands idle again: that was its answer.
-    pub(super) fn answered_nudge(&mut self, name: &AgentName) {
-        let Some(agent) = self.agents.get_mut(name) else { return };
-        if agent.standing.state == State::Idle && std::mem::take(&mut agent.nudge_taken) {
-            agent.owes = false;
         }
     }
 }

@@ -78,6 +78,9 @@ pub fn reading(digest: &str, shows: Shows) -> Reading {
     Reading { digest: digest.to_owned(), shows, last_line: digest.to_owned(), settled: true }
 }
 
+/// Events with their moments; `None`: the supervisor died.
+pub type Log = Vec<(Moment, Option<Event>)>;
+
 /// What a journal holds.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
@@ -87,6 +90,7 @@ pub struct Journal {
     pub order: Vec<MessageId>,
     pub pending: BTreeMap<EffectId, Act>,
     pub next_effect: EffectId,
+    pub lost: Option<String>,
 }
 
 impl Journal {
@@ -98,7 +102,9 @@ impl Journal {
             self.memories.insert(agent.clone(), read);
         }
         for message in &decision.messages {
-            if self.messages.insert(message.id.clone(), message.clone()).is_none() {
+            let known = self.messages.insert(message.id.clone(), message.clone());
+            if known.is_none_or(|known| known.state == MessageState::Refused) {
+                self.order.retain(|id| *id != message.id);
                 self.order.push(message.id.clone());
             }
         }
@@ -120,8 +126,8 @@ pub struct Bench {
     pub invariants: Invariants,
     /// Decisions are kept for the test to look at.
     pub keeps: bool,
-    /// What happened, to be recorded.
-    pub log: Vec<(Moment, Event)>,
+    /// What happened, to be recorded; `None`: the supervisor died.
+    pub log: Log,
     pub logs: bool,
     pids: u32,
 }
@@ -129,29 +135,22 @@ pub struct Bench {
 impl Bench {
     pub fn new(policy: FleetPolicy) -> Self {
         let now = Moment { awake: HOUR, boot: HOUR, wall: EPOCH };
-        let mut bench = Self {
-            now,
-            machine: Machine::new(Remembered::default()),
-            policy: policy.clone(),
-            journal: Journal::default(),
-            left: vec![],
-            decisions: vec![],
-            invariants: Invariants::new(&policy),
-            keeps: true,
-            log: vec![],
-            logs: false,
-            pids: 100,
-        };
+        let mut bench = Self::bare(policy.clone(), now);
         bench.give(Event::Policy { policy: Box::new(policy) });
         bench
     }
 
     pub fn give(&mut self, event: Event) {
         if self.logs {
-            self.log.push((self.now, event.clone()));
+            self.log.push((self.now, Some(event.clone())));
         }
         if let Event::Effect { id, .. } = &event {
             self.journal.pending.remove(id);
+        }
+        match &event {
+            Event::JournalLost { why } => self.journal.lost = Some(why.clone()),
+            Event::Request { request: Request::ClearJournalLost } => self.journal.lost = None,
+            _ => {}
         }
         self.invariants.event(self.now, &event);
         self.machine.handle(self.now, event);
@@ -209,6 +208,10 @@ impl Bench {
 
     /// The supervisor dies and another comes. Gives back the numbers of the effects that are without an answer.
     pub fn crash(&mut self) {
+        if self.logs {
+            self.log.push((self.now, None));
+        }
+        let logs = std::mem::take(&mut self.logs);
         self.left.clear();
         let mut queued = Vec::new();
         for id in &self.journal.order {
@@ -224,12 +227,30 @@ impl Bench {
             memories: self.journal.memories.clone(),
             queued,
             next_effect: self.journal.next_effect,
-            journal_lost: None,
+            journal_lost: self.journal.lost.clone(),
         });
         self.give(Event::Policy { policy: Box::new(self.policy.clone()) });
         for id in std::mem::take(&mut self.journal.pending).into_keys() {
             let result = fleet::supervise::event::EffectResult::Unknown;
             self.give(Event::Effect { id, result });
+        }
+        self.logs = logs;
+    }
+
+    /// A bench on which nothing happened yet, not even a policy.
+    pub fn bare(policy: FleetPolicy, now: Moment) -> Self {
+        Self {
+            now,
+            machine: Machine::new(Remembered::default()),
+            invariants: Invariants::new(&policy),
+            policy,
+            journal: Journal::default(),
+            left: vec![],
+            decisions: vec![],
+            keeps: true,
+            log: vec![],
+            logs: true,
+            pids: 100,
         }
     }
 

@@ -127,6 +127,10 @@ impl Invariants {
         match what {
             AgentEvent::Running { run } if known.run != Some((run.pid, run.start_ticks)) => {
                 known.run = Some((run.pid, run.start_ticks));
+                if known.quarantined {
+                    // Somebody started it by hand, which forgets its restarts.
+                    known.restarts.clear();
+                }
                 known.begun = now.awake;
                 known.picture = None;
                 known.picture_since = now.awake;

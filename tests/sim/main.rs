@@ -5,5 +5,9 @@
 mod bench;
 mod chance;
 mod invariants;
+mod property;
+mod recorded;
 mod scenarios;
+mod traffic;
+mod words;
 mod world;

@@ -7,14 +7,13 @@ use fleet::supervise::decision::{Act, EffectId, Rule};
 use fleet::supervise::event::{
     AgentEvent, Caller, Delivered, EffectResult, End, Event, Probe, Report, ReportKind, Request, Run, Shows, Wanted,
 };
-use fleet::supervise::message::MessageState;
-use fleet::supervise::policy::{AgentPolicy, Lifecycle, Spend};
+use fleet::supervise::policy::AgentPolicy;
 use fleet::supervise::standing::{Class, State};
 
 use crate::bench::{Bench, HOUR, MINUTE, SECOND, agent, fleet, message, name, reading};
 
 /// One agent, running and idle.
-fn running(policy: AgentPolicy) -> (Bench, Run) {
+pub fn running(policy: AgentPolicy) -> (Bench, Run) {
     let mut bench = Bench::new(fleet(vec![policy]));
     let run = bench.next_run();
     bench.tell("a", AgentEvent::Running { run: run.clone() });
@@ -27,7 +26,7 @@ fn running(policy: AgentPolicy) -> (Bench, Run) {
     (bench, run)
 }
 
-fn answer_probes(bench: &mut Bench, digest: Option<&str>, shows: &Shows, cpu: u64) {
+pub fn answer_probes(bench: &mut Bench, digest: Option<&str>, shows: &Shows, cpu: u64) {
     for effect in bench.acts() {
         if let Act::Probe { .. } = effect.act {
             let probe = Probe {
@@ -42,7 +41,7 @@ fn answer_probes(bench: &mut Bench, digest: Option<&str>, shows: &Shows, cpu: u6
 }
 
 /// Lets time pass; every look finds the same.
-fn frozen(bench: &mut Bench, digest: &str, shows: &Shows, span: Millis) {
+pub fn frozen(bench: &mut Bench, digest: &str, shows: &Shows, span: Millis) {
     let end = bench.now.awake + span;
     while let Some(at) = bench.machine.next_deadline().filter(|at| *at <= end) {
         bench.until(at);
@@ -51,12 +50,12 @@ fn frozen(bench: &mut Bench, digest: &str, shows: &Shows, span: Millis) {
     bench.until(end);
 }
 
-fn works(bench: &mut Bench) {
+pub fn works(bench: &mut Bench) {
     bench.tell("a", AgentEvent::Activity { bytes: 1 });
     bench.tell("a", AgentEvent::Screen { reading: reading("turn", Shows::Busy) });
 }
 
-fn end(run: &Run, now: Millis, code: i32) -> End {
+pub fn end(run: &Run, now: Millis, code: i32) -> End {
     End {
         code: Some(code),
         signal: None,
@@ -69,24 +68,24 @@ fn end(run: &Run, now: Millis, code: i32) -> End {
     }
 }
 
-fn dies(bench: &mut Bench, run: &Run) {
+pub fn dies(bench: &mut Bench, run: &Run) {
     let end = end(run, bench.now.wall, 1);
     bench.tell("a", AgentEvent::Ended { end });
 }
 
-fn count(bench: &Bench, what: impl Fn(&Act) -> bool) -> usize {
+pub fn count(bench: &Bench, what: impl Fn(&Act) -> bool) -> usize {
     let acts = bench.decisions.iter().flat_map(|decision| &decision.effects);
     acts.filter(|effect| what(&effect.act)).count()
 }
 
 /// Stops that were decided; another try to stop is none.
-fn stops(bench: &Bench) -> usize {
+pub fn stops(bench: &Bench) -> usize {
     let decided = bench.decisions.iter().filter(|decision| decision.rule != Rule::State);
     decided.flat_map(|decision| &decision.effects).filter(|effect| matches!(effect.act, Act::Stop { .. })).count()
 }
 
 /// Waits until it is started again, and starts it. `None`: it is not.
-fn comes_back(bench: &mut Bench) -> Option<Run> {
+pub fn comes_back(bench: &mut Bench) -> Option<Run> {
     let end = bench.now.awake + 26 * HOUR;
     while bench.state("a") != State::Starting {
         let at = bench.machine.next_deadline().filter(|at| *at <= end)?;
@@ -97,23 +96,23 @@ fn comes_back(bench: &mut Bench) -> Option<Run> {
     Some(run)
 }
 
-fn starts(bench: &Bench) -> usize {
+pub fn starts(bench: &Bench) -> usize {
     count(bench, |act| matches!(act, Act::Start { .. }))
 }
 
-fn delivery(bench: &mut Bench) -> Option<(EffectId, String)> {
+pub fn delivery(bench: &mut Bench) -> Option<(EffectId, String)> {
     bench.acts().into_iter().find_map(|effect| match effect.act {
         Act::Deliver { message, .. } => Some((effect.id, message.id)),
         _ => None,
     })
 }
 
-fn send(bench: &mut Bench, id: &str) {
+pub fn send(bench: &mut Bench, id: &str) {
     let message = message(id, "a", Caller::Operator, bench.now);
     bench.ask(Request::Send { message });
 }
 
-fn delivered(bench: &mut Bench, id: EffectId, outcome: Delivered) {
+pub fn delivered(bench: &mut Bench, id: EffectId, outcome: Delivered) {
     bench.give(Event::Effect { id, result: EffectResult::Delivered { outcome, why: None } });
 }
 
@@ -300,107 +299,35 @@ fn a_pending_restart_comes_also_to_one_that_is_idle_already() {
     assert!(bench.machine.agent(&name("a")).unwrap().memory.restarts.is_empty(), "no budget");
 }
 
-#[test]
-fn a_message_while_an_on_demand_agent_stops_wakes_it() {
-    let mut policy = agent("a");
-    policy.lifecycle = Lifecycle::OnDemand { idle_stop_ms: Some(MINUTE) };
-    let (mut bench, run) = running(policy);
-    bench.wait(2 * MINUTE);
-    assert_eq!(bench.state("a"), State::Stopping);
-    send(&mut bench, "m-0000000000000001");
-    let end = End { stop_requested: true, ..end(&run, bench.now.wall, 0) };
-    bench.tell("a", AgentEvent::Ended { end });
-    assert_eq!(bench.state("a"), State::Starting);
-}
+/// The sequences that are recorded: by name.
+pub fn sequences() -> Vec<(&'static str, crate::bench::Log)> {
+    let (mut stall, run) = running(agent("a"));
+    works(&mut stall);
+    frozen(&mut stall, "turn", &Shows::Busy, 31 * MINUTE);
+    let ended = End { stop_requested: true, step: "term".to_owned(), ..end(&run, stall.now.wall, 143) };
+    stall.tell("a", AgentEvent::Ended { end: ended });
+    comes_back(&mut stall);
 
-#[test]
-fn refused_deliveries_are_tried_ever_more_seldom() {
-    let (mut bench, _) = running(agent("a"));
-    send(&mut bench, "m-0000000000000001");
-    let mut tries = 0;
-    for _ in 0..3_600 {
-        if let Some((id, _)) = delivery(&mut bench) {
-            tries += 1;
-            delivered(&mut bench, id, Delivered::Refused);
-        }
-        bench.wait(SECOND);
+    let (mut loops, mut run) = running(agent("a"));
+    loop {
+        loops.wait(20 * SECOND);
+        dies(&mut loops, &run);
+        let Some(next) = comes_back(&mut loops) else { break };
+        run = next;
     }
-    assert!((5..25).contains(&tries), "{tries}");
-    let message = &bench.journal.messages["m-0000000000000001"];
-    assert_eq!(message.state, MessageState::Expired);
-}
+    loops.ask(Request::Clear { agents: BTreeSet::from([name("a")]), caller: Caller::Operator });
 
-#[test]
-fn a_message_is_typed_once_however_often_it_is_sent() {
-    let (mut bench, _) = running(agent("a"));
-    send(&mut bench, "m-0000000000000001");
-    let (id, _) = delivery(&mut bench).unwrap();
-    delivered(&mut bench, id, Delivered::Confirmed);
-    send(&mut bench, "m-0000000000000001");
-    assert_eq!(delivery(&mut bench), None);
-    bench.crash();
-    send(&mut bench, "m-0000000000000001");
-    assert_eq!(bench.journal.messages["m-0000000000000001"].state, MessageState::Confirmed);
-}
-
-#[test]
-fn a_limit_whose_time_has_passed_is_no_loop() {
-    let (mut bench, _) = running(agent("a"));
-    let until = Some(bench.now.wall - HOUR);
-    let limit = Shows::Limit { class: Class::Rate, until, text: "limit".to_owned() };
-    bench.tell("a", AgentEvent::Activity { bytes: 1 });
-    bench.tell("a", AgentEvent::Screen { reading: reading("limit", limit.clone()) });
-    let before = bench.decisions.len();
-    frozen(&mut bench, "limit", &limit, 24 * HOUR);
-    assert!(bench.decisions.len() - before < 60, "{}", bench.decisions.len() - before);
-    assert_eq!(stops(&bench), 0);
-}
-
-#[test]
-fn a_cap_on_agents_at_once_ends_when_one_ends() {
-    let mut policy = fleet(vec![agent("a"), agent("b")]);
-    policy.spend = Spend { concurrent: Some(1), ..Spend::default() };
-    let mut bench = Bench::new(policy);
-    bench.give(Event::Relisted);
-    let run = bench.next_run();
-    bench.tell("a", AgentEvent::Running { run: run.clone() });
-    bench.wait(48 * HOUR);
-    assert_eq!(starts(&bench), 1);
-    let caps = bench.decisions.iter().filter(|decision| decision.rule == Rule::Spend).count();
-    assert_eq!(caps, 1, "said once");
-    let end = end(&run, bench.now.wall, 0);
-    bench.tell("a", AgentEvent::Ended { end });
-    assert_eq!(starts(&bench), 2);
-}
-
-#[test]
-fn a_cap_on_starts_ends_with_the_day() {
-    let mut policy = agent("a");
-    policy.spend.starts_per_day = Some(2);
-    policy.restart.burst = 50;
-    let (mut bench, mut run) = running(policy);
-    for _ in 0..2 {
-        bench.wait(20 * SECOND);
-        dies(&mut bench, &run);
-        run = comes_back(&mut bench).unwrap();
-    }
-    bench.wait(20 * SECOND);
-    dies(&mut bench, &run);
-    bench.wait(20 * HOUR);
-    assert_eq!(starts(&bench), 2);
-    assert!(matches!(bench.state("a"), State::BackingOff { .. }));
-    assert!(comes_back(&mut bench).is_some());
-    assert_eq!(starts(&bench), 3);
-}
-
-#[test]
-fn a_lost_journal_stops_nobody_until_it_is_cleared() {
-    let (mut bench, _) = running(agent("a"));
-    bench.give(Event::JournalLost { why: "the journal was damaged".to_owned() });
-    works(&mut bench);
-    frozen(&mut bench, "turn", &Shows::Busy, 2 * HOUR);
-    assert_eq!(stops(&bench), 0);
-    bench.ask(Request::ClearJournalLost);
-    frozen(&mut bench, "turn", &Shows::Busy, 12 * MINUTE);
-    assert_eq!(stops(&bench), 1);
+    let (mut talk, run) = running(agent("a"));
+    send(&mut talk, "m-0000000000000001");
+    send(&mut talk, "m-0000000000000002");
+    let (id, _) = delivery(&mut talk).unwrap();
+    delivered(&mut talk, id, Delivered::Submitted);
+    talk.crash();
+    talk.tell("a", AgentEvent::Running { run });
+    talk.give(Event::Relisted);
+    let until = Some(talk.now.wall + 20 * MINUTE);
+    let limit = Shows::Limit { class: Class::Rate, until, text: "Usage limit reached".to_owned() };
+    talk.tell("a", AgentEvent::Screen { reading: reading("limit", limit) });
+    talk.wait(21 * MINUTE);
+    vec![("stalled", stall.log), ("crash-loop", loops.log), ("messages-and-a-limit", talk.log)]
 }

@@ -104,7 +104,8 @@ impl World {
         }
         let policy = FleetPolicy { spend: Spend::default(), ..crate::bench::fleet(policies) };
         let mut bench = Bench::new(policy);
-        bench.keeps = true;
+        bench.logs = false;
+        bench.log.clear();
         bench.decisions.clear();
         let count = agents.len();
         let mut world = Self {
