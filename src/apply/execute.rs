@@ -175,7 +175,7 @@ impl Apply<'_> {
             }
         }
         let mut locks = Vec::new();
-        names.retain(|name| match self.state.lock_agent(name, "fleet apply") {
+        names.retain(|name| match self.state.lock_agent(name, "fleet apply", None) {
             Ok(lock) => {
                 locks.push(lock);
                 true
