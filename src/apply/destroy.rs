@@ -26,6 +26,7 @@ pub(super) const RECORDS: &[&str] = &[
     "lock.json",
     "shim.lock",
     "shim.err",
+    "quarantined",
 ];
 
 /// What a destroy did.
@@ -121,6 +122,8 @@ fn clear_agent(folder: &Path, keep_logs: bool, kept: &mut Vec<PathBuf>) -> Resul
         let is_log = name == "log" || name.strip_prefix("log.").is_some_and(|n| n.parse::<u32>().is_ok());
         if RECORDS.contains(&name.as_str()) || (is_log && !keep_logs) {
             fs::remove_unsynced(&path)?;
+        } else if name == "deaths" && !keep_logs {
+            std::fs::remove_dir_all(&path).map_err(|error| fs::FsError::io("remove", &path, &error))?;
         } else if name == "files" && std::fs::remove_dir(&path).is_ok() {
             // Fleet's own folder for the runtime's files, emptied before.
         } else {

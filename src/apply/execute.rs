@@ -11,11 +11,10 @@ use super::idle::Options;
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::{NoteKind, State};
-use super::{ApplyError, binaries, observe, verify};
+use super::{ApplyError, binaries, verify};
 use crate::ids::{AgentName, Digest, UnitName};
 use crate::parallel::in_threads;
 use crate::plan::files::{FileChange, LinkChange};
-use crate::plan::supervisor::Act;
 use crate::plan::{Action, AgentPlan, Ledger, Plan, Process};
 use crate::render::Artifact;
 use crate::resolve::Fleet;
@@ -104,6 +103,7 @@ impl Apply<'_> {
         self.processes(plan, ledger, report);
         if !plan.is_empty() {
             Self::links(plan, ledger, report, |change| matches!(change, LinkChange::Write { .. }));
+            Self::write_supervision(plan, ledger)?;
             ledger.settle(self.artifacts, |name| report.has_failed(name) || plan.withheld.contains(name));
             report.generation = ledger.generation;
             self.state.save(ledger)?;
@@ -153,7 +153,7 @@ impl Apply<'_> {
         }
     }
 
-    fn running_manager(&self) -> &dyn ServiceManager {
+    pub(super) fn running_manager(&self) -> &dyn ServiceManager {
         self.old.unwrap_or(self.chosen).manager.as_ref()
     }
 
@@ -224,9 +224,11 @@ impl Apply<'_> {
             plan.agents.iter().filter(touched).partition(|agent| agent.heir.is_some());
         let mut gone = self.write_agents(&others, ledger, report);
         gone.extend(self.write_agents(&leaving, ledger, report));
+        // What the supervisor goes by waits for the end.
+        let now: Vec<FileChange> = plan.files.iter().filter(|change| !change.is_supervision()).cloned().collect();
         let mut files = std::mem::take(&mut ledger.files);
         let mut folders = BTreeSet::new();
-        let result = write(&plan.files, &mut files, &mut folders);
+        let result = write(&now, &mut files, &mut folders);
         let result = result.and(sync(&folders).map_err(ApplyError::from));
         ledger.files = files;
         self.state.save(ledger)?;
@@ -327,41 +329,6 @@ impl Apply<'_> {
             report.put(&agent.name, Outcome::Failed { what: error.to_string(), help: error.help.clone() });
         }
         false
-    }
-
-    /// A failed unit keeps its name in the manager's list although its file is gone.
-    fn forget_removed(&self, plan: &Plan) {
-        let gone = plan.agents.iter().filter(|agent| agent.action == Action::Remove || self.old.is_some());
-        let mut units: Vec<UnitName> = gone.map(|agent| self.unit(&agent.name)).collect();
-        if plan.supervisor.as_ref().is_some_and(|change| change.act == Act::Stop) {
-            units.push(UnitName::supervisor(&self.fleet.id));
-        }
-        if !units.is_empty() {
-            self.running_manager().reset_failed(&units);
-        }
-    }
-
-    /// The target is what a boot, and `systemctl --user stop`, act on. A manager starts it alone, so that starting it
-    /// starts no agent.
-    fn start_target(&self, ledger: &Ledger, report: &mut Report) {
-        let wanted = self.fleet.supervise || observe::wants_running(ledger);
-        if self.chosen.manager.kind() != ManagerKind::Systemd || !wanted {
-            return;
-        }
-        let target = UnitName::target(&self.fleet.id);
-        let active = self.chosen.manager.observe(&self.fleet.id).is_ok_and(|units| {
-            units
-                .iter()
-                .any(|state| state.unit == target && state.active == crate::system::service::ActiveState::Active)
-        });
-        if active {
-            return;
-        }
-        if let Err(error) = self.chosen.manager.start(&target, START_TIMEOUT) {
-            for name in ledger.agents.keys() {
-                report.put(name, Outcome::Skipped(format!("the fleet's target did not start: {error}")));
-            }
-        }
     }
 
     /// Changes the links that `which` chooses.

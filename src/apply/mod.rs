@@ -19,6 +19,7 @@ mod sight;
 pub mod state;
 pub mod status;
 pub mod supervisor;
+mod units;
 mod verify;
 pub mod view;
 mod words;

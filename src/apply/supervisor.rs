@@ -1,16 +1,19 @@
 //! The fleet's supervisor: seen, started last, stopped first.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
+use super::ApplyError;
+use super::effects::{sync, write};
 use super::execute::{Apply, START_TIMEOUT};
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::State;
 use crate::ids::UnitName;
-use crate::plan::Plan;
 use crate::plan::live::{LiveSupervisor, LiveUnit};
 use crate::plan::supervisor::Act;
+use crate::plan::{FileChange, Ledger, Plan};
 use crate::supervise::policy::{self, FleetPolicy};
 use crate::system::fs;
 use crate::system::lock::{self, Holder};
@@ -21,17 +24,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest `supervise.json` that is read, in bytes.
 const POLICY_CAP: u64 = 16 << 20;
 /// What a supervisor writes into the state folder while it lives.
-const RECORDS: &[&str] = &[
-    "journal.db",
-    "journal.db-wal",
-    "journal.db-shm",
-    "journal.json",
-    "journal.lock",
-    "journal.lock.json",
-    "supervisor.lock",
-    "supervisor.lock.json",
-    "supervisor.err",
-];
+const RECORDS: &[&str] = &["supervisor.lock", "supervisor.lock.json", "supervisor.err"];
+/// What the names of the journal's files begin with: the database, its log, its lock, damaged ones.
+const JOURNAL: &str = "journal.";
 
 /// Whether a supervisor has the fleet. One look at its lock.
 #[must_use]
@@ -84,9 +79,15 @@ pub(super) fn stop(state: &State, chosen: &Chosen) -> Result<(), ManagerError> {
 
 /// Removes what it wrote.
 pub(super) fn clear(state: &State) -> Result<(), fs::FsError> {
-    for name in RECORDS {
-        fs::remove_unsynced(&state.paths.state.join(name))?;
+    let entries = std::fs::read_dir(&state.paths.state).into_iter().flatten().flatten();
+    let journal = entries.map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(JOURNAL) && path.is_file()
+    });
+    for path in journal.chain(RECORDS.iter().map(|name| state.paths.state.join(name))) {
+        fs::remove_unsynced(&path)?;
     }
+    // One that was killed leaves its socket.
     fs::remove_unsynced(&state.paths.runtime.join("supervisor.sock"))?;
     let inbox = state.paths.state.join("inbox");
     match std::fs::remove_dir_all(&inbox) {
@@ -107,6 +108,14 @@ impl Apply<'_> {
             Ok(()) => Outcome::Done("stopped".to_owned()),
             Err(error) => Outcome::Failed { what: error.to_string(), help: error.help },
         });
+    }
+
+    /// What it goes by is written when all else is done: it would start new agents beside this apply.
+    pub(super) fn write_supervision(plan: &Plan, ledger: &mut Ledger) -> Result<(), ApplyError> {
+        let last: Vec<FileChange> = plan.files.iter().filter(|change| change.is_supervision()).cloned().collect();
+        let mut folders = BTreeSet::new();
+        write(&last, &mut ledger.files, &mut folders)?;
+        Ok(sync(&folders)?)
     }
 
     /// Last of all, so that it finds what it shall look after.

@@ -8,7 +8,7 @@ use crate::ids::AgentName;
 use crate::manifest::{ExitRecord, RunRecord, StopStep};
 use crate::plan::{Desired, Ledger};
 use crate::shim::reader::Reader;
-use crate::supervise::clock::Moment;
+use crate::supervise::clock::{Millis, Moment};
 use crate::supervise::event::{AgentEvent, End, Run, Wanted};
 use crate::system::{fs, proc};
 
@@ -40,8 +40,19 @@ fn has_ended(state: &State, agent: &AgentName, run: &RunRecord) -> bool {
     state.exit(agent).is_some_and(|exit| exit.pid == run.child.pid && exit.started == run.started)
 }
 
+/// Whether a run ended since the machine is up, and since whoever runs the agents is: a user manager that ends stops
+/// all of them, which is nobody's wish about any.
 fn is_of_this_boot(exit: &ExitRecord, now: Moment) -> bool {
-    clock::parse(&exit.ended) + 1_000 >= now.wall.saturating_sub(now.boot)
+    let (ended, boot) = (clock::parse(&exit.ended), now.wall.saturating_sub(now.boot));
+    ended + 1_000 >= boot && manager_start().is_none_or(|start| ended > boot + start)
+}
+
+/// When the user manager was started that has started this process, in milliseconds since the boot.
+fn manager_start() -> Option<Millis> {
+    let pid = std::env::var("MANAGERPID").ok()?.parse().ok()?;
+    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
+    // Rounded up: its ticks are coarser than the times of records.
+    Some((proc::identify(pid)?.start_ticks + 1) * 1_000 / u64::try_from(per_second).ok()?)
 }
 
 fn run_of(run: &RunRecord, state: &State, agent: &AgentName) -> Run {

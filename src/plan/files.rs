@@ -34,6 +34,12 @@ impl FileChange {
         }
     }
 
+    /// Whether the supervisor is to go by it.
+    #[must_use]
+    pub fn is_supervision(&self) -> bool {
+        matches!(self, Self::Write { artifact, .. } if artifact.kind == FileKind::Supervision)
+    }
+
     /// Whether it is the viewer's windows.
     #[must_use]
     pub fn is_view(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,14 @@ fn the_supervisor(world: &World) -> u64 {
 
 fn strike(pid: u64) {
     kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+}
+
+fn restarting(extra: &str) -> String {
+    format!(
+        "fleet \"shop\" version=1 supervise=#true\nfloor \"exempt\" reason=\"x\"\n\
+         defaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"on-failure\" delay=\"100ms\"; }}\n\
+         agent \"lead\" {{ role \"coder\"; }}\nagent \"coder\" {{ role \"coder\"; after \"lead\"; }}\n{extra}"
+    )
 }
 
 /// What the plan does to the supervisor.
@@ -237,12 +246,15 @@ fn another_build_restarts_it_and_nobody_else() {
 #[test]
 fn one_that_is_started_by_hand_is_left_alone_and_told_of() {
     let world = World::new(As::User, Manager::Systemd);
-    world.roster(&roster("#false", "10m"));
+    world.roster(&roster("#true", "10m"));
     world.apply(&[], 0);
+    let mut command = world.manager.command("systemctl");
+    let stopped = output(command.args(["--user", "stop", "fleet-shop-supervisor.service"]), LONG);
+    assert!(stopped.status.success(), "{stopped:?}");
+    assert_eq!(planned(&world), "start");
     let mut child = world.command(&["supervise", "--fleet", "shop"]).spawn().unwrap();
     let lock = state(&world).join("supervisor.lock.json");
     wait_for("it has the fleet", || lock.exists());
-    world.roster(&roster("#true", "10m"));
     let plan = world.plan();
     assert!(plan.iter().any(|line| line["text"].as_str().is_some_and(|text| text.contains("by hand"))), "{plan:#?}");
     world.apply(&[], 0);
@@ -255,4 +267,61 @@ fn one_that_is_started_by_hand_is_left_alone_and_told_of() {
     world.apply(&[], 0);
     assert_ne!(the_supervisor(&world), pid);
     world.fleet(&["destroy", "--yes"], 0);
+}
+
+/// The half of a supervised fleet that systemd no longer does: who dies by itself is started again, who is stopped on
+/// purpose or leaves the roster is not.
+#[test]
+fn who_dies_comes_back_and_who_is_stopped_does_not() {
+    both(|world| {
+        world.roster(&restarting("agent \"third\" { role \"coder\"; }\n"));
+        world.apply(&[], 0);
+        let before = pids(world);
+        world.fleet(&["stop", "coder"], 0);
+        let third = u32::try_from(world.pid("third")).unwrap();
+        world.roster(&restarting(""));
+        world.apply(&["--yes"], 0);
+        assert_eq!(identify(third), None);
+        // Whatever it heard before this death, it has acted upon by the time it has acted upon this one.
+        strike(before[0]);
+        wait_for("lead is back", || world.agent("lead")["pid"].as_u64().is_some_and(|pid| pid != before[0]));
+        assert_eq!(world.agent("coder")["state"], "stopped");
+        assert!(!state(world).join("agents/third/run.json").exists());
+        world.assert_nothing_to_do();
+        world.fleet(&["destroy", "--yes"], 0);
+        assert!(!state(world).exists(), "{:?}", fs::read_dir(state(world)).unwrap().collect::<Vec<_>>());
+    });
+}
+
+/// A boot starts the supervisor alone, and it starts who shall run.
+#[test]
+fn a_boot_starts_who_ran_and_nobody_else() {
+    if !nix::unistd::geteuid().is_root() {
+        let why =
+            "not run: a person's own manager is not rebooted for a test; as root it runs as the ordinary user too";
+        writeln!(std::io::stderr(), "{why}").unwrap();
+        return;
+    }
+    for who in As::all() {
+        let mut world = World::new(*who, Manager::Systemd);
+        world.roster(&restarting(
+            "agent \"off\" { role \"coder\"; autostart #false; }\nagent \"held\" { role \"coder\"; }\n",
+        ));
+        world.apply(&[], 0);
+        world.fleet(&["stop", "held"], 0);
+        let before = pids(&world);
+        world.manager.reboot();
+        for (name, before) in NAMES.iter().zip(before) {
+            wait_for("it is back", || world.agent(name)["pid"].as_u64().is_some_and(|pid| pid != before));
+        }
+        wait_for("they are ready", || NAMES.iter().all(|name| world.agent(name)["state"] == "idle"));
+        the_supervisor(&world);
+        for name in ["off", "held"] {
+            assert_eq!(world.agent(name)["state"], "stopped", "{name} as {who:?}");
+        }
+        world.assert_nothing_to_do();
+        world.fleet(&["destroy", "--yes"], 0);
+        world.manager.reboot();
+        assert_eq!(world.loaded_units(), "");
+    }
 }
