@@ -174,8 +174,8 @@ impl Apply<'_> {
                 report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() });
             }
         }
-        let mut locks = Vec::new();
-        names.retain(|name| match self.state.lock_agent(name, "fleet apply", None) {
+        let mut locks: Vec<Lock> = Vec::new();
+        names.retain(|name| match self.state.lock_agent(name, "fleet apply", locks.first()) {
             Ok(lock) => {
                 locks.push(lock);
                 true

@@ -325,15 +325,21 @@ impl Live {
         self.look(agent);
         // It goes on for a moment, or its shim has dropped a reader that was too slow: the next look tells.
         let process = crate::manifest::ProcessId { pid, start_ticks, boot_id: proc::boot_id().to_owned() };
-        if self.subscriptions.contains_key(agent)
-            && let Ok(Some(handle)) = proc::Handle::open(&process)
-        {
-            let (inputs, agent) = (self.inputs.clone(), agent.clone());
-            tokio::task::spawn_blocking(move || {
-                // Most end within milliseconds; whoever goes on is subscribed to again by now.
-                let _ = handle.wait_until(std::time::Instant::now() + ENDING);
-                inputs.send(Input::Gone(agent))
-            });
+        if !self.subscriptions.contains_key(agent) {
+            return;
+        }
+        match proc::Handle::open(&process) {
+            Ok(Some(handle)) => {
+                let (inputs, agent) = (self.inputs.clone(), agent.clone());
+                tokio::task::spawn_blocking(move || {
+                    // Most end within milliseconds; whoever goes on is subscribed to again by now.
+                    let _ = handle.wait_until(std::time::Instant::now() + ENDING);
+                    inputs.send(Input::Gone(agent))
+                });
+            }
+            // It ended between the look and now.
+            Ok(None) => self.look(agent),
+            Err(_) => {}
         }
     }
 
