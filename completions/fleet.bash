@@ -109,6 +109,9 @@ _fleet() {
             fleet,supervise)
                 cmd="fleet__subcmd__supervise"
                 ;;
+            fleet,top)
+                cmd="fleet__subcmd__top"
+                ;;
             fleet,validate)
                 cmd="fleet__subcmd__validate"
                 ;;
@@ -123,6 +126,7 @@ _fleet() {
     case "${cmd}" in
         fleet)
             opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply rollback history show status attach view screen send heartbeat report start stop restart supervise doctor destroy add remove rename migrate render schema completions man help explain"
+            opts="-f -h -V --file --fleet --help --version down canary init validate fmt plan apply rollback history show status attach view screen send start stop restart top supervise doctor destroy add remove rename migrate render schema completions man help explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1064,6 +1068,32 @@ _fleet() {
             return 0
             ;;
         fleet__subcmd__supervise)
+            opts="-f -h --file --fleet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fleet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fleet__subcmd__top)
             opts="-f -h --file --fleet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

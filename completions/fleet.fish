@@ -48,6 +48,7 @@ complete -c fleet -n "__fish_fleet_needs_command" -f -a "report" -d 'Say what yo
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "start" -d 'Start agents, and keep them started'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "stop" -d 'Stop agents, and keep them stopped'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "restart" -d 'Stop agents and start them again'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "top" -d 'Show the whole fleet on one screen, and act on it by single keys: ? lists them'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "supervise" -d 'Watch over an applied fleet until told to end: what its supervisor unit runs'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "doctor" -d 'Check what fleet needs of this machine'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "destroy" -d 'Stop the agents and remove everything fleet made for them'
@@ -209,6 +210,9 @@ complete -c fleet -n "__fish_fleet_using_subcommand restart" -l fresh -d 'Begin 
 complete -c fleet -n "__fish_fleet_using_subcommand restart" -l all -d 'Every agent of the fleet'
 complete -c fleet -n "__fish_fleet_using_subcommand restart" -l json -d 'Print JSON'
 complete -c fleet -n "__fish_fleet_using_subcommand restart" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand top" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand top" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand top" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand supervise" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand supervise" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand supervise" -s h -l help -d 'Print help'

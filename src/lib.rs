@@ -47,3 +47,5 @@ pub mod journal;
 pub mod shim;
 #[allow(clippy::disallowed_methods, reason = "shell: adapters to the machine")]
 pub mod system;
+#[allow(clippy::disallowed_methods, reason = "shell: the fleet on one screen")]
+pub mod top;

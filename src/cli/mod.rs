@@ -84,6 +84,7 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
             let all = args::Power { all: true, ..args.clone() };
             commands::power::run(ui, global, &all, crate::apply::power::Verb::Stop)
         }
+        Command::Top => commands::top::run(ui, global),
         Command::Supervise => commands::supervise::run(global),
         Command::Doctor(args) => commands::doctor::run(ui, global, args),
         Command::Destroy(args) => commands::destroy::run(ui, global, args),

@@ -67,6 +67,12 @@ impl Ui {
         Paint { colour: self.colour_out }
     }
 
+    /// Whether standard output takes more than ASCII.
+    #[must_use]
+    pub fn is_unicode(&self) -> bool {
+        self.unicode
+    }
+
     /// Whether a person sits at both ends.
     #[must_use]
     pub fn is_interactive(&self) -> bool {

@@ -93,6 +93,9 @@ pub enum Command {
     Stop(Power),
     /// Stop agents and start them again.
     Restart(Power),
+    /// Show the whole fleet on one screen, and act on it by single keys: ? lists them.
+    #[command(hide = true)]
+    Top,
     /// Watch over an applied fleet until told to end: what its supervisor unit runs.
     #[command(hide = true)]
     Supervise,

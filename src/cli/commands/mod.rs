@@ -26,6 +26,7 @@ pub mod send;
 pub mod show;
 pub mod status;
 pub mod supervise;
+pub mod top;
 pub mod validate;
 pub mod view;
 

@@ -272,7 +272,7 @@ impl<'v, 'a> Connection<'v, 'a> {
 }
 
 /// `poll`, with a wait that is rounded up and an interruption that counts as nothing ready.
-pub(super) fn wait_for(fds: &mut [PollFd], wait: Option<Duration>) -> Result<(), Errno> {
+pub(crate) fn wait_for(fds: &mut [PollFd], wait: Option<Duration>) -> Result<(), Errno> {
     let timeout = wait.map_or(PollTimeout::NONE, |wait| {
         PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
     });
@@ -283,7 +283,7 @@ pub(super) fn wait_for(fds: &mut [PollFd], wait: Option<Duration>) -> Result<(),
 }
 
 /// Empty when the terminal is gone.
-pub(super) fn read_input() -> Result<Vec<u8>, Errno> {
+pub(crate) fn read_input() -> Result<Vec<u8>, Errno> {
     let mut bytes = vec![0; 16 * 1024];
     let length = nix::unistd::read(io::stdin().as_fd(), &mut bytes)?;
     bytes.truncate(length);

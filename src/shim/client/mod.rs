@@ -22,10 +22,13 @@ use serde::de::DeserializeOwned;
 use super::protocol::{Done, Screen, Scrollback, ScrollbackRequest, SendAnswer, SendRequest, SignalRequest, Status};
 
 pub use attach::{AttachEnd, Attachment, attach};
+pub(crate) use connection::{read_input, wait_for};
 pub use error::ClientError;
 pub use keys::{DetachKey, KeyError};
 pub use say::{Heard, Place, Unsaid};
+pub(crate) use signals::Signals;
 pub use subscribe::{Subscription, subscribe};
+pub(crate) use terminal::Terminal;
 
 /// Long enough for a shim on a busy machine to answer a question about itself.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

@@ -15,7 +15,7 @@ const ENDING: [i32; 4] = [SIGTERM, SIGHUP, SIGINT, SIGQUIT];
 /// Catches the signals while it lives. Once it is dropped they are ignored, not fatal again: a process that goes on for
 /// long after an `attach` has to set its own.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     reader: UnixStream,
     ending: Arc<AtomicUsize>,
     ids: Vec<SigId>,
@@ -23,7 +23,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Takes the signals over from whatever handled them.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         let mut signals = Self { reader, ending: Arc::new(AtomicUsize::new(0)), ids: Vec::new() };
@@ -38,13 +38,13 @@ impl Signals {
     }
 
     /// Forgets the wake-ups so far.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         let mut bytes = [0; 64];
         while matches!(self.reader.read(&mut bytes), Ok(1..)) {}
     }
 
     /// Forgets signals that keys send: pressed while another program had the terminal, they were meant for that one.
-    pub(super) fn forgive_keys(&self) {
+    pub(crate) fn forgive_keys(&self) {
         for signal in [SIGINT, SIGQUIT] {
             let number = usize::try_from(signal).expect("signal numbers are small and positive");
             let _ = self.ending.compare_exchange(number, 0, Ordering::Relaxed, Ordering::Relaxed);
@@ -52,7 +52,7 @@ impl Signals {
     }
 
     /// The signal that asks this process to end, if one came.
-    pub(super) fn ending(&self) -> Option<i32> {
+    pub(crate) fn ending(&self) -> Option<i32> {
         i32::try_from(self.ending.load(Ordering::Relaxed)).ok().filter(|&signal| signal != 0)
     }
 }

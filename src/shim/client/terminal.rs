@@ -40,12 +40,12 @@ struct Taken {
 
 /// Standard input and output. Given back when dropped.
 #[derive(Debug)]
-pub(super) struct Terminal(());
+pub(crate) struct Terminal(());
 
 #[allow(clippy::unused_self, reason = "only who has the terminal may change it")]
 impl Terminal {
     /// Makes sure that both are terminals. Changes nothing yet.
-    pub(super) fn new() -> Result<Self, ClientError> {
+    pub(crate) fn new() -> Result<Self, ClientError> {
         if !io::stdin().is_terminal() {
             return Err(ClientError::NotATerminal { stream: "standard input" });
         }
@@ -71,7 +71,7 @@ impl Terminal {
     }
 
     /// Switches line editing, echo and signal keys off.
-    pub(super) fn raw(&self) -> Result<(), ClientError> {
+    pub(crate) fn raw(&self) -> Result<(), ClientError> {
         let failed =
             |errno: Errno| ClientError::Io { doing: "setting up the terminal".to_owned(), error: errno.into() };
         let mut taken = lock();
@@ -87,7 +87,7 @@ impl Terminal {
     }
 
     /// [`Terminal::raw`], and an empty screen to draw on, unless it has one.
-    pub(super) fn enter(&self) -> Result<(), ClientError> {
+    pub(crate) fn enter(&self) -> Result<(), ClientError> {
         self.raw()?;
         if !std::mem::replace(&mut lock().drawn, true) {
             write(ENTER.as_bytes());
@@ -96,17 +96,17 @@ impl Terminal {
     }
 
     /// Gives it back. What was typed and not read yet is dropped: it was meant for the agent, or is a late mouse report.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         give_back(lock(), SetArg::TCSAFLUSH);
     }
 
     /// Writes whole lines, in raw mode too.
-    pub(super) fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         write(format!("{text}\r\n").as_bytes());
     }
 
     /// Columns and rows, 80 by 24 where it does not say.
-    pub(super) fn size(&self) -> (u16, u16) {
+    pub(crate) fn size(&self) -> (u16, u16) {
         let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
         // SAFETY: TIOCGWINSZ writes one `winsize`, and `size` is one.
         let failed = unsafe { libc::ioctl(io::stdout().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) } != 0;
