@@ -47,7 +47,16 @@ pub fn ask(socket: &Path, ask: Ask, patience: Duration) -> Result<Answer, AskErr
         }
         Err(error) => return Err(AskError::Broken { why: error.to_string(), asked: false }),
     };
-    let broken = |asked: bool| move |error: io::Error| AskError::Broken { why: error.to_string(), asked };
+    let broken = |asked: bool| {
+        move |error: io::Error| {
+            // The system's word for a time that is over says only that it should be tried again.
+            let why = match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!("nothing within {patience:?}"),
+                _ => error.to_string(),
+            };
+            AskError::Broken { why, asked }
+        }
+    };
     let mut line =
         serde_json::to_vec(&Question { format: FORMAT, ask }).map_err(|error| broken(false)(error.into()))?;
     line.push(b'\n');

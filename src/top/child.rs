@@ -46,7 +46,7 @@ pub(super) fn start(setup: &Setup, errand: Errand, mut teller: Teller) -> io::Re
 
 fn run(fleet: &FleetId, errand: &Errand) -> Result<String, String> {
     let mut command = command(fleet);
-    command.arg(errand.verb.word()).arg(errand.agent.as_str());
+    command.arg(errand.verb.word()).arg("--json").arg(errand.agent.as_str());
     if let Verb::Send(text) = &errand.verb {
         command.arg("--").arg(text);
     }

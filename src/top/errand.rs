@@ -45,9 +45,12 @@ impl fmt::Display for Errand {
     }
 }
 
-/// The one line of what a command printed that says how it went.
+/// The one line of what a command printed, with or without `--json`, that says how it went.
 #[must_use]
 pub fn gist(good: bool, out: &str, err: &str) -> String {
+    if let Some(words) = out.lines().find_map(outcome) {
+        return words;
+    }
     let first = |text: &str| text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
     let error = err.lines().find_map(|line| line.trim().strip_prefix("error:")).map(|line| line.trim().to_owned());
     let line =
@@ -59,6 +62,19 @@ pub fn gist(good: bool, out: &str, err: &str) -> String {
         (true, true) => "done".to_owned(),
         (true, false) => "failed, and said nothing".to_owned(),
     }
+}
+
+/// Of a line of JSON with an outcome.
+fn outcome(line: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(line).ok()?;
+    let word = value.get("outcome")?.as_str()?;
+    let detail = value.get("detail").or_else(|| value.get("why")).and_then(serde_json::Value::as_str);
+    Some(match detail {
+        // What was done says more than that it was done.
+        Some(detail) if word == "done" => detail.to_owned(),
+        Some(detail) => format!("{word}: {detail}"),
+        None => word.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -73,6 +89,9 @@ mod tests {
             "refused: agent `a` does not run"
         );
         assert_eq!(gist(false, "unknown: nothing seen\n", "look at it\n"), "unknown: nothing seen");
+        assert_eq!(gist(true, "{\"outcome\":\"done\",\"detail\":\"stopped\",\"help\":null}", ""), "stopped");
+        assert_eq!(gist(false, "{\"outcome\":\"refused\",\"why\":\"a dialog\"}", "look"), "refused: a dialog");
+        assert_eq!(gist(true, "{\"outcome\":\"submitted\",\"why\":null}", ""), "submitted");
         assert_eq!(gist(true, "", ""), "done");
         assert_eq!(gist(false, "\n", ""), "failed, and said nothing");
     }

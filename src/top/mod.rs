@@ -206,6 +206,7 @@ impl<'a> Top<'a> {
         match self.model.update(input) {
             None => {}
             Some(Action::Quit) => return Ok(false),
+            Some(Action::Redraw) => self.screen.again()?,
             Some(Action::Why(agent)) => self.want(Wanted::Why(agent))?,
             Some(Action::Do(errand)) => {
                 let teller = Teller { inputs: self.teller.clone(), wake: self.waker.try_clone()? };

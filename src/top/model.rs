@@ -54,6 +54,8 @@ pub enum Action {
     Do(Errand),
     /// Reads the decisions about an agent.
     Why(AgentName),
+    /// Draws all of it again: something else wrote on the terminal.
+    Redraw,
 }
 
 /// Whether the supervisor answers.
@@ -243,6 +245,9 @@ impl Model {
     }
 
     fn press(&mut self, key: &Key) -> Option<Action> {
+        if *key == Key::Ctrl('l') {
+            return Some(Action::Redraw);
+        }
         match &mut self.mode {
             Mode::List => return self.press_in_list(key),
             Mode::Why { scroll, .. } | Mode::Help { scroll } => {

@@ -232,6 +232,15 @@ mod tests {
     }
 
     #[test]
+    fn a_supervisor_that_hangs_is_told_from_one_that_does_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s.sock");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let error = client::ask(&socket, Ask::Status, Duration::from_millis(20)).unwrap_err();
+        assert_eq!(error.to_string(), "the supervisor does not answer: nothing within 20ms");
+    }
+
+    #[test]
     fn without_a_supervisor_and_a_journal_it_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let look = Look { colour: false, unicode: true };

@@ -33,6 +33,7 @@ mod shims;
 mod strangers;
 mod supervised;
 mod support;
+mod top;
 mod view;
 #[path = "../system/wait.rs"]
 mod wait;

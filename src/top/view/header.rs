@@ -2,6 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
+use crate::supervise::standing::State;
 use crate::top::list::Order;
 use crate::top::look::Weight;
 use crate::top::model::{Contact, Mode, Model};
@@ -20,13 +21,15 @@ pub(super) fn line(model: &Model) -> Line<'static> {
     let name = look.fit(&format!(" {}", model.fleet), room);
     room -= text::columns(&name);
     let mut spans = vec![Span::styled(name, look.strong())];
+    let last = counts.len().saturating_sub(1);
+    let more = format!(", {}", look.cut());
     for (at, (words, weight)) in counts.into_iter().enumerate() {
         let gap = if at < 2 { "  " } else { ", " };
         // The worst come first, so what does not fit is the least.
-        let Some(left) = room.checked_sub(text::columns(&words) + gap.len()) else {
-            let more = format!(", {}", look.cut());
-            if let Some(left) = room.checked_sub(text::columns(&more)) {
-                room = left;
+        let kept = if at < last { text::columns(&more) } else { 0 };
+        let Some(left) = room.checked_sub(text::columns(&words) + gap.len()).filter(|left| *left >= kept) else {
+            if room >= text::columns(&more) {
+                room -= text::columns(&more);
                 spans.push(Span::raw(more));
             }
             break;
@@ -50,7 +53,7 @@ fn counts(model: &Model) -> Vec<(String, Option<Weight>)> {
     let all = if rows.len() == 1 { "1 agent".to_owned() } else { format!("{} agents", rows.len()) };
     let mut states: Vec<(Weight, &str, usize)> = Vec::new();
     for row in rows {
-        let (weight, word) = (Weight::of(row), row.standing.state.word());
+        let (weight, word) = (Weight::of(row), word(&row.standing.state));
         match states.iter_mut().find(|(_, known, _)| *known == word) {
             Some((worst, _, count)) => {
                 *worst = weight.min(*worst);
@@ -62,6 +65,14 @@ fn counts(model: &Model) -> Vec<(String, Option<Weight>)> {
     states.sort_unstable();
     let states = states.into_iter().map(|(weight, word, count)| (format!("{count} {word}"), Some(weight)));
     std::iter::once((all, None)).chain(states).collect()
+}
+
+/// Short: many stand side by side.
+fn word(state: &State) -> &'static str {
+    match state {
+        State::WaitingForHuman => "waiting",
+        other => other.word(),
+    }
 }
 
 /// What is listed, and in which order.

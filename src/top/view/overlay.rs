@@ -10,7 +10,7 @@ use crate::top::look::LEGEND;
 use crate::top::model::{Mode, Model};
 use crate::top::text::{age, columns, pad, wrap};
 
-const HELP: [(&str, &str); 17] = [
+const HELP: [(&str, &str); 18] = [
     ("up down", "select an agent; also k and j, and the wheel"),
     ("pgup pgdn", "a page further; also space"),
     ("home end", "the first row, whoever comes there; the last one"),
@@ -25,6 +25,7 @@ const HELP: [(&str, &str); 17] = [
     ("o", "the worst first, or by name"),
     ("e", "show or hide the decisions"),
     ("esc", "drop the filter, the note, the question"),
+    ("ctrl-l", "draw all of it again"),
     ("q", "quit; also Ctrl-C. What is under way goes on"),
     ("MSG", "messages that wait for the agent"),
     ("RST", "restarts within the window of its budget"),
