@@ -59,10 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("canary", &["script"]),
-    ("shim", &["manifest", "ids", "system"]),
     ("top", &["driver", "ids", "journal", "manifest", "shim", "supervise"]),
-    ("apply", &["plan", "render", "resolve", "manifest", "ids", "parallel", "system", "shim", "diagnostic", "units"]),
     (
         "cli",
         &[
