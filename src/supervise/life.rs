@@ -214,6 +214,7 @@ impl Machine {
         }
         agent.unreachable = why;
         self.touched.insert(name.clone());
+        self.timers.clear(name, Timer::Rung);
         self.arm_stall(now, name);
     }
 

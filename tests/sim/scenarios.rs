@@ -257,6 +257,31 @@ fn a_crash_loop_is_quarantined_once_and_stays_so() {
 }
 
 #[test]
+fn merely_being_there_is_no_health() {
+    let (mut bench, run) = running(agent("a"));
+    bench.wait(MINUTE);
+    dies(&mut bench, &run);
+    comes_back(&mut bench).unwrap();
+    frozen(&mut bench, "", &Shows::Nothing, 2 * HOUR);
+    assert_eq!(bench.machine.agent(&name("a")).unwrap().memory.attempt, 1);
+    bench.tell("a", AgentEvent::Screen { reading: reading("prompt", Shows::Idle) });
+    frozen(&mut bench, "prompt", &Shows::Idle, 2 * HOUR);
+    assert_eq!(bench.machine.agent(&name("a")).unwrap().memory.attempt, 0);
+}
+
+#[test]
+fn a_shim_that_does_not_answer_is_told_of_within_a_minute() {
+    let (mut bench, _) = running(agent("a"));
+    works(&mut bench);
+    bench.tell("a", AgentEvent::Reachable { reachable: false, why: "time-out".to_owned() });
+    bench.wait(61 * SECOND);
+    let told = bench.decisions.iter().filter(|decision| decision.reason.contains("does not answer")).count();
+    assert!(told >= 1 && bench.state("a") == State::Unknown);
+    bench.wait(5 * HOUR);
+    assert_eq!(stops(&bench), 0);
+}
+
+#[test]
 fn a_start_that_fails_and_leaves_a_record_counts_once() {
     let mut bench = Bench::new(fleet(vec![agent("a")]));
     bench.give(Event::Relisted);

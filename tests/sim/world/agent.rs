@@ -154,11 +154,12 @@ impl Life {
     pub fn spend(&mut self, now: Millis) {
         let time = now.saturating_sub(self.cpu_at);
         let share = match self.doing {
-            Doing::Busy(Busy::Computing | Busy::Tool) => 900,
+            Doing::Busy(Busy::Computing) => 900,
             Doing::Busy(Busy::Streaming) => 120,
             Doing::Busy(Busy::Spinner) | Doing::Hang(Hang::Spinning) => 20,
             Doing::Booting => 300,
-            Doing::Hang(_) => 0,
+            // A tool may wait for another machine.
+            Doing::Hang(_) | Doing::Busy(Busy::Tool) => 0,
             _ => 3,
         };
         self.cpu += time * share / 1_000;
