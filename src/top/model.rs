@@ -64,7 +64,7 @@ pub enum Contact {
     Asking,
     There,
     Lost {
-        /// In milliseconds since the epoch.
+        /// When it was heard last, in milliseconds since the epoch.
         since: Millis,
         why: String,
     },
@@ -97,7 +97,7 @@ pub struct Model {
     pub look: Look,
     /// Columns and rows.
     pub size: (u16, u16),
-    /// The moment that ages are counted to, in milliseconds since the epoch.
+    /// When news came last, in milliseconds since the epoch.
     pub now: Millis,
     pub status: Option<Box<Status>>,
     pub contact: Contact,
@@ -139,6 +139,15 @@ impl Model {
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         self.status.as_ref().map_or(&[], |status| &status.agents)
+    }
+
+    /// The moment that the ages of states are counted to: what is heard no more grows no older.
+    #[must_use]
+    pub fn moment(&self) -> Millis {
+        match self.contact {
+            Contact::Lost { since, .. } => since,
+            Contact::Asking | Contact::There => self.now,
+        }
     }
 
     /// The selected agent.
@@ -204,7 +213,7 @@ impl Model {
 
     fn hear(&mut self, news: News) {
         let end = view::furthest(self);
-        self.now = news.at;
+        let before = std::mem::replace(&mut self.now, news.at);
         match news.status {
             Ok(status) => {
                 self.contact = Contact::There;
@@ -213,7 +222,8 @@ impl Model {
             Err(why) => {
                 let since = match self.contact {
                     Contact::Lost { since, .. } => since,
-                    Contact::Asking | Contact::There => news.at,
+                    Contact::There => before,
+                    Contact::Asking => news.at,
                 };
                 self.contact = Contact::Lost { since, why };
             }

@@ -232,6 +232,20 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_breaks_off_is_told() {
+        let (inputs, told) = std::sync::mpsc::channel();
+        let (mut woken, wake) = UnixStream::pair().unwrap();
+        let teller = Teller { inputs, wake };
+        let thread = std::thread::spawn(move || {
+            let _teller = teller;
+            panic!("as a test wants it");
+        });
+        assert!(thread.join().is_err());
+        assert!(matches!(told.recv(), Ok(Told::Panicked)));
+        assert_eq!(std::io::Read::read(&mut woken, &mut [0; 8]).unwrap(), 1, "the loop is woken");
+    }
+
+    #[test]
     fn a_supervisor_that_hangs_is_told_from_one_that_does_not_run() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("s.sock");

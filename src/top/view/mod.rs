@@ -49,7 +49,7 @@ pub fn areas(model: &Model) -> Areas {
     let heads = take(u16::from(height >= 8));
     let left = height.saturating_sub(header.height + alarms.height + heads.height + bottom_rows);
     let detail = match height {
-        30.. => 4,
+        24.. => 4,
         TALL.. => 3,
         10.. => 1,
         _ => 0,

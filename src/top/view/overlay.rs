@@ -52,7 +52,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame) {
         Mode::Why { agent, .. } => match model.rows().iter().find(|row| row.name == *agent) {
             Some(row) => {
                 let state = row.standing.state.word();
-                format!("why {agent} is {state}, for {}", age(row.standing.since, model.now))
+                format!("why {agent} is {state}, for {}", age(row.standing.since, model.moment()))
             }
             None => format!("why {agent} is as it is"),
         },

@@ -135,7 +135,7 @@ fn line(model: &Model, columns: &Columns, row: &Row, selected: bool) -> Line<'st
         [
             (look.fit_name(&look.harmless(row.name.as_str()), columns.name), name_style),
             (state.to_owned(), style),
-            (age(row.standing.since, model.now), quiet),
+            (age(row.standing.since, model.moment()), quiet),
             (number(row.queued), quiet),
             (number(row.restarts), quiet),
         ],
@@ -172,7 +172,7 @@ fn short(state: &State) -> &'static str {
 /// The reason, with what is known of its end.
 fn why(model: &Model, row: &Row) -> String {
     let reason = model.look.harmless(&row.standing.reason);
-    let left = |until: u64| match until.checked_sub(model.now) {
+    let left = |until: u64| match until.checked_sub(model.moment()) {
         Some(left @ 1..) => Some(format!("{} to go", age(0, left))),
         _ => None,
     };
@@ -196,7 +196,7 @@ pub(super) fn detail(model: &Model, height: usize) -> Vec<Line<'static>> {
         return if height > 1 { vec![rule(look, "nobody", width + 1)] } else { Vec::new() };
     };
     let reason =
-        format!("{} for {}: {}", row.standing.state.word(), age(row.standing.since, model.now), why(model, row));
+        format!("{} for {}: {}", row.standing.state.word(), age(row.standing.since, model.moment()), why(model, row));
     if height < 2 {
         return labelled(look, " why", &reason, (width, height), Style::new());
     }
@@ -230,7 +230,7 @@ fn about(model: &Model, row: &Row) -> String {
         count(row.queued, "message waits", "messages wait"),
         count(row.restarts, "restart", "restarts"),
         count(row.viewers as usize, "viewer", "viewers"),
-        row.pid.zip(row.started).map(|(_, started)| format!("up {}", age(started, model.now))),
+        row.pid.zip(row.started).map(|(_, started)| format!("up {}", age(started, model.moment()))),
         row.pid.map(|pid| format!("pid {pid}")),
     ];
     look.harmless(&parts.into_iter().flatten().collect::<Vec<_>>().join(look.dot()))
