@@ -96,10 +96,10 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
         acting: BTreeMap::new(),
         inputs,
     };
-    let mut first: Vec<Event> = answers;
-    first.extend(opened.lost.map(|why| Event::JournalLost { why }));
-    live.take_in(first);
+    live.take_in(opened.lost.into_iter().map(|why| Event::JournalLost { why }).collect());
     live.take_policy(policy);
+    // Of agents that are known by now.
+    live.take_in(answers);
     live.relist();
     live.turn(std::iter::empty());
     Ok(live)
