@@ -5,6 +5,16 @@ use serde::{Deserialize, Serialize};
 /// A span of time in milliseconds.
 pub type Millis = u64;
 
+/// A span as people say it: `40 s`, `25 min`, `3 h`.
+#[must_use]
+pub fn words(span: Millis) -> String {
+    match span / 1_000 {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
+}
+
 /// One moment on the three clocks that matter to a supervisor, each in milliseconds.
 ///
 /// Deadlines stand on [`awake`](Self::awake): it is the only one that neither jumps nor goes on while the machine

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Machine;
 use super::agent::{Agent, Asked, Look, sticks};
-use super::clock::{Millis, Moment};
+use super::clock::{Millis, Moment, words};
 use super::decision::{Act, Rule};
 use super::event::{EffectResult, Probe, Reading, Report, ReportKind, Shows};
 use super::policy::HeartbeatKind;
@@ -304,19 +304,19 @@ fn share(look: &Look, cpu: u64, now: Moment) -> Option<u64> {
 
 fn evidence(agent: &Agent, probe: &Probe, tools: &BTreeSet<(u32, u64)>, now: Moment) -> Evidence {
     let mut evidence = Evidence::default();
-    let quiet = |since: Millis| now.awake.saturating_sub(since) / 60_000;
+    let quiet = |since: Millis| words(now.awake.saturating_sub(since));
     // The picture is the same as at the last progress, or there would have been progress. What never drew anything says
     // nothing by drawing nothing.
     let drew = agent.active_at.is_some()
         || agent.bytes > 0
         || agent.screen.as_ref().is_some_and(|reading| !reading.last_line.is_empty());
     if drew && probe.reading.is_some() {
-        evidence.stale.push(format!("the screen stands still for {} min", quiet(agent.progress_at)));
+        evidence.stale.push(format!("the screen stands still for {}", quiet(agent.progress_at)));
     }
     if let Some(at) = agent.report_at.filter(|_| agent.policy.heartbeat.kind == HeartbeatKind::Periodic) {
         let late = now.awake.saturating_sub(at) > MISSED * agent.policy.heartbeat.every_ms;
         if late {
-            evidence.stale.push(format!("no beat for {} min", quiet(at)));
+            evidence.stale.push(format!("no beat for {}", quiet(at)));
         } else if agent.report.as_ref().is_some_and(|report| report.progress.is_some()) {
             // Alive, and not getting on.
             evidence.stale.push("it beats, but its counter stands still".to_owned());

@@ -1,7 +1,7 @@
 //! What follows a death: back-off, budget, quarantine.
 
 use super::Machine;
-use super::clock::{Millis, Moment};
+use super::clock::{Millis, Moment, words};
 use super::decision::{Act, Level, Rule};
 use super::event::{End, Shows, Wanted};
 use super::limit::{LONGEST, UNKNOWN};
@@ -145,7 +145,7 @@ impl Machine {
         let count = agent.memory.restarts.len();
         if count >= burst as usize {
             self.decide(Some(name), Rule::Restart, how.to_owned(), vec![snapshot]);
-            let reason = format!("{how}; that was after {count} restarts within {} min", within_ms / 60_000);
+            let reason = format!("{how}; that was after {count} restarts within {}", words(within_ms));
             self.quarantine(name, Rule::Quarantine, reason);
             return;
         }
@@ -191,13 +191,8 @@ impl Machine {
         }
         (memory.attempt, memory.rapid) = (0, 0);
         memory.restarts.clear();
-        let minutes = agent.policy.restart.healthy_ms / 60_000;
-        self.decide(
-            Some(name),
-            Rule::Restart,
-            format!("healthy for {minutes} min: its restarts are forgotten"),
-            vec![],
-        );
+        let span = words(agent.policy.restart.healthy_ms);
+        self.decide(Some(name), Rule::Restart, format!("healthy for {span}: its restarts are forgotten"), vec![]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! From what is known of an agent to its state.
 
 use super::agent::{Agent, Phase, sticks};
-use super::clock::{Millis, Moment};
+use super::clock::{Millis, Moment, words};
 use super::event::{End, ReportKind, Shows, Wanted};
 use super::policy::Lifecycle;
 use super::standing::{Class, State};
@@ -86,8 +86,8 @@ fn running(agent: &Agent, now: Moment) -> (State, String) {
         _ => {}
     }
     if agent.memory.rung > 0 {
-        let minutes = now.awake.saturating_sub(agent.progress_at) / 60_000;
-        return (State::Stalled, format!("no progress for {minutes} minutes"));
+        let span = words(now.awake.saturating_sub(agent.progress_at));
+        return (State::Stalled, format!("no progress for {span}"));
     }
     if !agent.ready {
         return (State::Starting, "it has not been seen ready".to_owned());

@@ -2,7 +2,7 @@
 
 use super::Machine;
 use super::agent::Asked;
-use super::clock::{Millis, Moment};
+use super::clock::{Millis, Moment, words};
 use super::decision::{Act, Level, Rule};
 use super::event::Shows;
 use super::look::{BEFORE, Evidence};
@@ -111,11 +111,11 @@ impl Machine {
 
     pub(super) fn climb(&mut self, now: Moment, name: &AgentName, evidence: Evidence) {
         let agent = self.agents.get_mut(name).expect("the caller has looked it up");
-        let minutes = now.awake.saturating_sub(agent.progress_at) / 60_000;
+        let span = words(now.awake.saturating_sub(agent.progress_at));
         let rung = agent.memory.rung + 1;
         let seen =
             if evidence.stale.is_empty() { "no signal says more".to_owned() } else { evidence.stale.join(", ") };
-        let what = format!("no progress for {minutes} min ({seen})");
+        let what = format!("no progress for {span} ({seen})");
         agent.base.clone_from(&agent.look);
         // A ladder found late is climbed at its own pace: a nudge needs time to be answered.
         let after = agent.policy.stall.after_ms;
