@@ -46,16 +46,19 @@ pub fn areas(model: &Model) -> Areas {
     let header = take(1);
     let alarms = u16::try_from(header::alarms(model).len()).unwrap_or(u16::MAX);
     let alarms = take(alarms.min(if height >= TALL { 3 } else { 1 }));
-    let heads = take(u16::from(height >= 8));
+    let nobody = model.rows().is_empty();
+    let heads = take(u16::from(height >= 8 && !nobody));
     let left = height.saturating_sub(header.height + alarms.height + heads.height + bottom_rows);
     let detail = match height {
+        _ if nobody => 0,
         24.. => 4,
         TALL.. => 3,
         10.. => 1,
         _ => 0,
     };
     let room = left.saturating_sub(detail);
-    let needed = u16::try_from(model.rows().len().max(1)).unwrap_or(u16::MAX);
+    // Without agents there is a sentence or two.
+    let needed = if nobody { 3 } else { u16::try_from(model.rows().len()).unwrap_or(u16::MAX) };
     let feed = if model.events && height >= TALL {
         // What the list does not need is the events'.
         (height * 5 / 24 + 1).max(room.saturating_sub(needed)).min(room)
