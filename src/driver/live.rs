@@ -272,7 +272,14 @@ impl Live {
     fn heard(&mut self, agent: &AgentName, heard: Heard) {
         let what = match heard {
             Heard::Connected => AgentEvent::Reachable { reachable: true, why: String::new() },
-            Heard::Unreachable(why) => AgentEvent::Reachable { reachable: false, why },
+            Heard::Unreachable(why) => {
+                // One that ended before its socket was found has none to tell of its end.
+                self.look(agent);
+                if !self.subscriptions.contains_key(agent) {
+                    return;
+                }
+                AgentEvent::Reachable { reachable: false, why }
+            }
             Heard::Lost => return self.lost(agent),
             Heard::Event(event) => match event {
                 protocol::Event::Activity { bytes } => AgentEvent::Activity { bytes },
