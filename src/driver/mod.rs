@@ -12,6 +12,7 @@ mod effects;
 mod live;
 mod look;
 mod probe;
+mod proposals;
 mod reading;
 mod reports;
 mod shims;

@@ -155,7 +155,7 @@ impl Live {
                 Ok(None) => control::refused(format!("there is no message {id}"), "`fleet messages` lists them"),
                 Err(error) => control::refused(error.to_string(), error.help().unwrap_or_default()),
             },
-            Ask::Recall { id } => self.request(Request::Recall { id }),
+            Ask::Recall { id } => self.recall(pid, id),
             Ask::Clear { agents } => {
                 let caller = self.caller(pid);
                 if matches!(caller, Caller::Agent { .. }) {
@@ -168,25 +168,42 @@ impl Live {
                 control::refused("an agent does not clear the loss of a journal", "ask a person to do it")
             }
             Ask::ClearJournalLost => self.request(Request::ClearJournalLost),
+            // Otherwise an agent could hide what is said about it.
+            Ask::MarkRead { .. } if matches!(self.caller(pid), Caller::Agent { .. }) => {
+                control::refused("an agent does not read notices for people", "they stay unread")
+            }
             Ask::MarkRead { notices } => done(self.journal.mark_read(&notices)),
-            Ask::Propose { id, kind, proposal } => match self.caller(pid) {
-                Caller::Agent { agent } => {
-                    let at = clock::now().wall;
-                    done(self.journal.propose(at, &id, &agent, &kind, &proposal).map(drop))
-                }
+            Ask::Propose { kind, proposal } => match self.caller(pid) {
+                Caller::Agent { agent } => self.propose(&agent, &kind, &proposal),
                 _ => {
                     control::refused("only an agent proposes", "change the roster itself: `fleet add`, or an editor")
                 }
             },
-            Ask::CloseProposal { .. } if matches!(self.caller(pid), Caller::Agent { .. }) => {
-                control::refused("an agent does not close proposals", "a person runs `fleet propose close`")
-            }
+            Ask::CloseProposal { .. } if matches!(self.caller(pid), Caller::Agent { .. }) => control::refused(
+                "an agent does not close proposals",
+                "a person runs `fleet propose accept` or `reject`",
+            ),
             Ask::CloseProposal { id, state } => match self.journal.close_proposal(clock::now().wall, &id, &state) {
                 Ok(false) => control::refused(format!("no proposal {id} is open"), "`fleet propose` lists them"),
                 other => done(other.map(drop)),
             },
         };
         let _ = answer.send(reply);
+    }
+
+    /// Takes a message back: a person any, an agent its own.
+    fn recall(&mut self, pid: Option<u32>, id: String) -> Answer {
+        let message = match self.journal.message(&id) {
+            Ok(Some(message)) => message,
+            Ok(None) => return control::refused(format!("there is no message {id}"), "`fleet messages` lists them"),
+            Err(error) => return control::refused(error.to_string(), error.help().unwrap_or_default()),
+        };
+        let caller = self.caller(pid);
+        if matches!(caller, Caller::Agent { .. }) && caller != message.from {
+            let why = format!("{id} is from {}, and an agent takes back only its own messages", message.from);
+            return control::refused(why, "ask whoever sent it");
+        }
+        self.request(Request::Recall { id })
     }
 
     fn caller(&self, pid: Option<u32>) -> Caller {

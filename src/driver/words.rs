@@ -54,9 +54,8 @@ pub enum Ask {
     MarkRead {
         notices: Vec<u64>,
     },
-    /// What the caller, an enhancer, proposes.
+    /// What the caller, an agent, proposes: `roster`, `tool` or `bug`, with at least a `title`.
     Propose {
-        id: String,
         kind: String,
         proposal: serde_json::Value,
     },
@@ -80,6 +79,10 @@ pub enum Answer {
         message: Box<Message>,
     },
     Done,
+    /// Kept under this number, e.g. `p1`.
+    Proposed {
+        id: String,
+    },
     /// `operator`, or an agent's name.
     You {
         caller: String,

@@ -61,9 +61,36 @@ pub enum Rule {
     Clear,
     JournalLost,
     Digest,
+    /// What an agent proposes to people.
+    Proposal,
 }
 
 impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 21] = [
+        Self::State,
+        Self::Start,
+        Self::Stall,
+        Self::Repetition,
+        Self::RapidDeath,
+        Self::Restart,
+        Self::Quarantine,
+        Self::Fallback,
+        Self::Limit,
+        Self::Blocked,
+        Self::WaitingForHuman,
+        Self::Message,
+        Self::Spend,
+        Self::Lifecycle,
+        Self::PendingRestart,
+        Self::Clock,
+        Self::Refused,
+        Self::Clear,
+        Self::JournalLost,
+        Self::Digest,
+        Self::Proposal,
+    ];
+
     /// The word that people see.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -88,6 +115,7 @@ impl Rule {
             Self::Clear => "clear",
             Self::JournalLost => "journal-lost",
             Self::Digest => "digest",
+            Self::Proposal => "proposal",
         }
     }
 }
@@ -168,5 +196,20 @@ impl Level {
             Self::Action => "action",
             Self::Urgent => "urgent",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_one_word_for_people_and_for_programs() {
+        for rule in Rule::ALL {
+            assert_eq!(serde_json::to_value(rule).unwrap(), rule.word());
+        }
+        // The last one that is declared is the last one of the list, so that none is left out.
+        assert_eq!(Rule::ALL.len(), Rule::Proposal as usize + 1);
+        assert!(Rule::ALL.iter().enumerate().all(|(number, rule)| *rule as usize == number));
     }
 }

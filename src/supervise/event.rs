@@ -219,6 +219,15 @@ pub enum Request {
         agent: AgentName,
         verb: String,
     },
+    /// An agent has proposed something, which the journal has: people are to be told.
+    Proposed {
+        agent: AgentName,
+        /// E.g. `p1`.
+        id: String,
+        /// `roster tool bug`.
+        kind: String,
+        title: String,
+    },
 }
 
 /// How an effect ended.

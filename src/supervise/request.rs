@@ -25,6 +25,10 @@ impl Machine {
                 }
             }
             Request::Announce { agent, verb } => self.announce(now, &agent, verb),
+            Request::Proposed { agent, id, kind, title } => {
+                let text = format!("{agent} proposes ({kind} {id}): {title}; `fleet propose show {id}` tells more");
+                self.notify(Some(&agent), Rule::Proposal, Level::Action, text);
+            }
         }
     }
 
