@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::DecisionRow;
+use super::rows::{DecisionRow, EffectRow};
 use super::{JournalError, Reader};
 use crate::supervise::clock::Millis;
 
@@ -55,7 +55,7 @@ impl Digest {
     #[must_use]
     pub fn of(since: Millis, decisions: &[DecisionRow]) -> Self {
         let mut counted: BTreeMap<(Option<&str>, &str), Line> = BTreeMap::new();
-        for row in decisions.iter().filter(|row| row.at >= since && TROUBLE.contains(&row.rule.as_str())) {
+        for row in decisions.iter().filter(|row| row.at >= since && is_trouble(row)) {
             let line = counted.entry((row.agent.as_deref(), &row.rule)).or_insert_with(|| Line {
                 agent: row.agent.clone(),
                 rule: row.rule.clone(),
@@ -88,6 +88,12 @@ impl Digest {
     }
 }
 
+/// Of a restart the death counts: that the agent was started again, or has proved healthy, is no trouble.
+fn is_trouble(row: &DecisionRow) -> bool {
+    let snapshot = |effect: &EffectRow| effect.act.get("act").is_some_and(|act| act == "snapshot");
+    TROUBLE.contains(&row.rule.as_str()) && (row.rule != "restart" || row.effects.iter().any(snapshot))
+}
+
 impl Reader {
     /// What went wrong since `since`.
     ///
@@ -104,20 +110,20 @@ mod tests {
 
     #[test]
     fn trouble_is_counted_and_the_rest_is_not() {
-        let row = |at, agent: &str, rule: &str, reason: &str| DecisionRow {
-            seq: at,
-            at,
-            agent: Some(agent.to_owned()),
-            rule: rule.to_owned(),
-            reason: reason.to_owned(),
-            standing: None,
-            effects: vec![],
+        let row = |at, agent: &str, rule: &str, reason: &str| {
+            let word = if reason.starts_with("started") { "start" } else { "snapshot" };
+            let (act, agent) = (serde_json::json!({"act": word}), Some(agent.to_owned()));
+            let (state, result, answered) = ("done".to_owned(), None, None);
+            let effect = EffectRow { id: at, decision: at, at, agent: agent.clone(), act, state, result, answered };
+            let (rule, reason) = (rule.to_owned(), reason.to_owned());
+            DecisionRow { seq: at, at, agent, rule, reason, standing: None, effects: vec![effect] }
         };
         let rows = [
             row(5, "a", "restart", "too early"),
             row(10, "a", "restart", "first"),
             row(11, "b", "state", "idle → working"),
             row(12, "a", "restart", "second"),
+            row(12, "a", "restart", "started: second"),
             row(13, "b", "limit", "429"),
         ];
         let digest = Digest::of(10, &rows);
