@@ -21,6 +21,7 @@ mod deliver;
 mod ending;
 mod environment;
 mod finish;
+pub mod following;
 mod lock;
 mod log;
 mod mask;
@@ -48,7 +49,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use ending::Ending;
-pub use transcript::transcript;
+pub use transcript::{Player, transcript, transcripts};
 
 /// Why the agent was not started.
 #[derive(Debug)]

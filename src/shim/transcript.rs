@@ -25,15 +25,34 @@ const MOVED: usize = 3;
 /// # Errors
 /// When a log is there and cannot be read.
 pub fn transcript(folder: &Path, columns: u16, rows: u16) -> io::Result<Option<String>> {
-    let Some((mut bytes, is_whole)) = tail(&folder.join("log"), MOST)? else { return Ok(None) };
+    Ok(whole(folder)?.map(|(bytes, _)| played(&bytes, Size::new(columns, rows))))
+}
+
+/// The end of the log with its last rotation, and whether that is all there is.
+fn whole(folder: &Path) -> io::Result<Option<(Vec<u8>, bool)>> {
+    let Some((mut bytes, mut is_whole)) = tail(&folder.join("log"), MOST)? else { return Ok(None) };
     let room = MOST.saturating_sub(bytes.len() as u64);
     if is_whole
         && room > 0
-        && let Some((older, _)) = tail(&folder.join("log.1"), room)?
+        && let Some((older, is_all)) = tail(&folder.join("log.1"), room)?
     {
         bytes.splice(0..0, older);
+        is_whole = is_all && !folder.join("log.2").exists();
     }
-    Ok(Some(played(&bytes, Size::new(columns, rows))))
+    Ok(Some((bytes, is_whole)))
+}
+
+/// The end of the log in `folder`: what came before its last `last` bytes, then those, each as it looked on a terminal of
+/// its own. Whether older output was left out. `None` when there is no log.
+///
+/// # Errors
+/// When a log is there and cannot be read.
+pub fn transcripts(folder: &Path, (columns, rows): (u16, u16), last: u64) -> io::Result<Option<([String; 2], bool)>> {
+    let Some((bytes, is_whole)) = whole(folder)? else { return Ok(None) };
+    let last = usize::try_from(last).unwrap_or(usize::MAX);
+    let (older, newer) = bytes.split_at(bytes.len().saturating_sub(last));
+    let play = |bytes| played(bytes, Size::new(columns, rows));
+    Ok(Some(([play(older), play(newer)], !is_whole)))
 }
 
 /// The last `most` bytes of a file, from the beginning of a line where they are not all of it, and whether they are.
@@ -56,27 +75,68 @@ fn tail(path: &Path, most: u64) -> io::Result<Option<(Vec<u8>, bool)>> {
 }
 
 fn played(bytes: &[u8], size: Size) -> String {
-    // Between two looks no more lines can scroll off than bytes are played, of a frame or of a step.
-    let mut model = Model::new(size, 4 * u32::try_from(STEP).unwrap_or(u32::MAX));
-    let mut text = Text::default();
-    let mut rest: VecDeque<&[u8]> = bytes.chunks(STEP).collect();
-    // Nothing here depends on the time; the model wants one for its pacing of frames.
-    let now = Instant::now();
-    let mut held = 0;
-    while let Some(chunk) = rest.pop_front() {
-        let (_, read) = model.feed(chunk, now);
-        if read > 0 && read < chunk.len() {
-            rest.push_front(&chunk[read..]);
-        }
-        model.take_answers();
-        // Half a frame looks like one whose rows have moved. One without an end is looked at all the same.
-        held = if model.hold_until(now).is_some() { held + chunk.len() } else { 0 };
-        if held == 0 || held > 3 * STEP {
-            text.look(&mut model);
-            held = 0;
+    let mut player = Player::new(size.columns, size.rows);
+    player.feed(bytes);
+    player.end()
+}
+
+/// Output, played as it comes.
+#[derive(Debug)]
+pub struct Player {
+    model: Model,
+    text: Text,
+    /// Bytes of a frame that has not ended yet.
+    held: usize,
+    /// Nothing here depends on the time; the model wants one for its pacing of frames.
+    now: Instant,
+}
+
+impl Player {
+    /// A terminal of this size on which nothing stands yet.
+    #[must_use]
+    pub fn new(columns: u16, rows: u16) -> Self {
+        // Between two looks no more lines can scroll off than bytes are played, of a frame or of a step.
+        let model = Model::new(Size::new(columns, rows), 4 * u32::try_from(STEP).unwrap_or(u32::MAX));
+        Self { model, text: Text::default(), held: 0, now: Instant::now() }
+    }
+
+    /// Plays more of it.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let mut rest: VecDeque<&[u8]> = bytes.chunks(STEP).collect();
+        while let Some(chunk) = rest.pop_front() {
+            let (_, read) = self.model.feed(chunk, self.now);
+            if read > 0 && read < chunk.len() {
+                rest.push_front(&chunk[read..]);
+            }
+            self.model.take_answers();
+            // Half a frame looks like one whose rows have moved. One without an end is looked at all the same.
+            self.held = if self.model.hold_until(self.now).is_some() { self.held + chunk.len() } else { 0 };
+            if self.held == 0 || self.held > 3 * STEP {
+                self.text.look(&mut self.model);
+                self.held = 0;
+            }
         }
     }
-    text.end(&model)
+
+    /// The lines that have moved off the screen since the last call.
+    pub fn take(&mut self) -> Vec<String> {
+        let whole = self.text.out.rfind('\n').map_or(0, |end| end + 1);
+        self.text.out.drain(..whole).as_str().lines().map(str::to_owned).collect()
+    }
+
+    /// What stands on the screen, down to the last line that is not blank.
+    #[must_use]
+    pub fn screen(&self) -> Vec<String> {
+        let mut lines = self.model.text().lines;
+        lines.truncate(lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1));
+        lines
+    }
+
+    /// What was not taken, and the screen.
+    #[must_use]
+    pub fn end(self) -> String {
+        self.text.end(&self.model)
+    }
 }
 
 /// What was read off so far.
@@ -192,6 +252,10 @@ mod tests {
         std::fs::write(folder.path().join("log.1"), "older\r\n").unwrap();
         std::fs::write(folder.path().join("log"), "newer\r\n").unwrap();
         assert_eq!(transcript(folder.path(), 80, 24).unwrap().unwrap(), "older\nnewer\n");
+        let (pieces, is_cut) = transcripts(folder.path(), (80, 24), 7).unwrap().unwrap();
+        assert_eq!((pieces, is_cut), (["older\n".to_owned(), "newer\n".to_owned()], false));
+        std::fs::write(folder.path().join("log.2"), "oldest\r\n").unwrap();
+        assert!(transcripts(folder.path(), (80, 24), u64::MAX).unwrap().unwrap().1);
         let long: String = (0..400_000).map(|n| format!("{n}\r\n")).collect();
         std::fs::write(folder.path().join("log"), long).unwrap();
         let text = transcript(folder.path(), 80, 24).unwrap().unwrap();
