@@ -45,6 +45,13 @@ complete -c fleet -n "__fish_fleet_needs_command" -f -a "screen" -d 'Print what 
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "send" -d 'Type a message into an agent and say what is known of its arrival'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "heartbeat" -d 'Say for the agent inside which this runs what it does. Called by its runtime\'s hooks'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "report" -d 'Say what you do, as an agent: working, idle, waiting, done or blocked'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "logs" -d 'Print what an agent printed, as text'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "why" -d 'Tell how an agent came to where it is: what was decided about it, and why'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "events" -d 'List what the supervisor decided, and what became of it'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "messages" -d 'List notices for people and messages to agents'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "digest" -d 'Count what went wrong lately'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "clear" -d 'Let agents start again that are quarantined or wait for a restart'
+complete -c fleet -n "__fish_fleet_needs_command" -f -a "propose" -d 'Propose a change to people, or answer a proposal'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "start" -d 'Start agents, and keep them started'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "stop" -d 'Stop agents, and keep them stopped'
 complete -c fleet -n "__fish_fleet_needs_command" -f -a "restart" -d 'Stop agents and start them again'
@@ -103,6 +110,7 @@ complete -c fleet -n "__fish_fleet_using_subcommand plan" -l exclude -d 'All but
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l why -d 'Say of one agent what is compiled, applied, on disk and running, and what follows' -r
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l out -d 'Save the plan: `fleet apply FILE` does just this, or refuses when anything has changed' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l generation -d 'Plan the way back to an earlier generation, as `fleet rollback` would go' -r
+complete -c fleet -n "__fish_fleet_using_subcommand plan" -l proposal -d 'Plan what an agent proposes, as `fleet propose accept` would write it' -r
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand plan" -l move-roster -d 'Accept that the fleet is now described by this roster and no longer by the one it was applied from'
@@ -192,6 +200,85 @@ complete -c fleet -n "__fish_fleet_using_subcommand report" -s f -l file -d 'The
 complete -c fleet -n "__fish_fleet_using_subcommand report" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand report" -l json -d 'Print JSON'
 complete -c fleet -n "__fish_fleet_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fleet -n "__fish_fleet_using_subcommand logs" -s n -l lines -d 'Only the last N lines; with --raw, of the bytes' -r
+complete -c fleet -n "__fish_fleet_using_subcommand logs" -l death -d 'What was kept when it died: 1 is its last death, 2 the one before' -r
+complete -c fleet -n "__fish_fleet_using_subcommand logs" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand logs" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand logs" -l follow -d 'Go on as it prints more, over its restarts too, until you stop it'
+complete -c fleet -n "__fish_fleet_using_subcommand logs" -l raw -d 'The bytes as they came, with all that drives a terminal'
+complete -c fleet -n "__fish_fleet_using_subcommand logs" -l json -d 'Print JSON, one object a line'
+complete -c fleet -n "__fish_fleet_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand why" -l limit -d 'At most so many steps, the newest ones' -r
+complete -c fleet -n "__fish_fleet_using_subcommand why" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand why" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand why" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand why" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand events" -l since -d 'Only since then: so long ago, as in 2h, or a time, as in 2026-01-31T14:00:00Z' -r
+complete -c fleet -n "__fish_fleet_using_subcommand events" -l agent -d 'Only about this agent' -r
+complete -c fleet -n "__fish_fleet_using_subcommand events" -l rule -d 'Only decisions of this rule, as in restart; with --all also events of this kind' -r
+complete -c fleet -n "__fish_fleet_using_subcommand events" -l limit -d 'At most so many, the newest ones; 0: all that are kept' -r
+complete -c fleet -n "__fish_fleet_using_subcommand events" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand events" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand events" -l follow -d 'Print new ones as they come, until you stop it'
+complete -c fleet -n "__fish_fleet_using_subcommand events" -l all -d 'Also what the supervisor was told, not only what it decided'
+complete -c fleet -n "__fish_fleet_using_subcommand events" -l json -d 'Print JSON, one object a line'
+complete -c fleet -n "__fish_fleet_using_subcommand events" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand messages" -l cancel -d 'Take back a message that waits' -r
+complete -c fleet -n "__fish_fleet_using_subcommand messages" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand messages" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand messages" -l unread -d 'Only notices that nobody has read, and messages that have not ended'
+complete -c fleet -n "__fish_fleet_using_subcommand messages" -l all -d 'All that are kept, not only the newest'
+complete -c fleet -n "__fish_fleet_using_subcommand messages" -l json -d 'Print JSON. Notices stay unread'
+complete -c fleet -n "__fish_fleet_using_subcommand messages" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand digest" -l since -d 'Since then: so long ago, as in 2h, or a time, as in 2026-01-31T14:00:00Z' -r
+complete -c fleet -n "__fish_fleet_using_subcommand digest" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand digest" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand digest" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand digest" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand clear" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand clear" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand clear" -l all -d 'Every agent of the fleet'
+complete -c fleet -n "__fish_fleet_using_subcommand clear" -l journal-lost -d 'Let the supervisor act again after its journal was lost'
+complete -c fleet -n "__fish_fleet_using_subcommand clear" -l json -d 'Print the list as JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand clear" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -l all -d 'Also those that were accepted or rejected'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -l json -d 'Print the list as JSON, one object a line'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -f -a "roster" -d 'Propose another roster; it is compiled here first'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -f -a "tool" -d 'Propose a better tool or harness; the orchestrator is told'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -f -a "bug" -d 'Report what goes wrong with an agent; its decisions of late go along'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -f -a "show" -d 'Print a proposal'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -f -a "accept" -d 'Accept a proposal: that of a roster is written in its place'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and not __fish_seen_subcommand_from roster tool bug show accept reject" -f -a "reject" -d 'Reject a proposal'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from roster" -l why -d 'What it is good for' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from roster" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from roster" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from roster" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from tool" -l title -d 'One line that says what' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from tool" -l text -d 'The rest; `-` reads it from standard input' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from tool" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from tool" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from tool" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from bug" -l title -d 'One line that says what' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from bug" -l agent -d 'With whom it goes wrong' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from bug" -l text -d 'The rest; `-` reads it from standard input' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from bug" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from bug" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from bug" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from show" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from show" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from accept" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from accept" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from accept" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from accept" -s h -l help -d 'Print help'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from reject" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from reject" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from reject" -l json -d 'Print JSON'
+complete -c fleet -n "__fish_fleet_using_subcommand propose; and __fish_seen_subcommand_from reject" -s h -l help -d 'Print help'
 complete -c fleet -n "__fish_fleet_using_subcommand start" -s f -l file -d 'The roster; else $FLEET_FILE, else fleet.kdl here or in a folder above' -r -F
 complete -c fleet -n "__fish_fleet_using_subcommand start" -l fleet -d 'An applied fleet, by id; no roster is needed then' -r
 complete -c fleet -n "__fish_fleet_using_subcommand start" -l fresh -d 'Begin a new conversation instead of going on with the old one'

@@ -9,6 +9,7 @@ mod facts;
 mod files;
 mod handover;
 mod load;
+mod looking;
 mod selection;
 mod supervised;
 mod target;
@@ -71,12 +72,19 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<Exit, CliError> {
         Command::History(args) => commands::history::run(ui, global, args),
         Command::Show(args) => commands::show::run(ui, args),
         Command::Status(args) => commands::status::run(ui, global, args),
-        Command::Attach(args) => commands::attach::run(global, args),
+        Command::Attach(args) => commands::attach::run(ui, global, args),
         Command::View(args) => commands::view::run(ui, global, args),
         Command::Screen(args) => commands::screen::run(ui, global, args),
         Command::Send(args) => commands::send::run(ui, global, args),
         Command::Heartbeat(args) => Ok(commands::heartbeat::run(ui, args)),
         Command::Report(args) => commands::report::run(ui, args),
+        Command::Logs(args) => commands::logs::run(ui, global, args),
+        Command::Why(args) => commands::why::run(ui, global, args),
+        Command::Events(args) => commands::events::run(ui, global, args),
+        Command::Messages(args) => commands::messages::run(ui, global, args),
+        Command::Digest(args) => commands::digest::run(ui, global, args),
+        Command::Clear(args) => commands::clear::run(ui, global, args),
+        Command::Propose(args) => commands::propose::run(ui, global, args),
         Command::Start(args) => commands::power::run(ui, global, args, crate::apply::power::Verb::Start),
         Command::Stop(args) => commands::power::run(ui, global, args, crate::apply::power::Verb::Stop),
         Command::Restart(args) => commands::power::run(ui, global, args, crate::apply::power::Verb::Restart),

@@ -25,6 +25,8 @@ pub struct Ui {
     width: usize,
     /// A result could not be written.
     lost: Cell<bool>,
+    /// Whoever read the results has left.
+    unheard: Cell<bool>,
     /// A step stands on the last line of the terminal.
     stepping: Cell<bool>,
 }
@@ -51,6 +53,7 @@ impl Ui {
             unicode: utf8,
             width: width.unwrap_or(WIDTH).clamp(40, 160),
             lost: Cell::new(false),
+            unheard: Cell::new(false),
             stepping: Cell::new(false),
         }
     }
@@ -73,6 +76,12 @@ impl Ui {
         self.unicode
     }
 
+    /// Columns of a line.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     /// Whether a person sits at both ends.
     #[must_use]
     pub fn is_interactive(&self) -> bool {
@@ -85,9 +94,28 @@ impl Ui {
         let mut stdout = io::stdout().lock();
         let written = writeln!(stdout, "{}", text.strip_suffix('\n').unwrap_or(text)).and_then(|()| stdout.flush());
         // A reader that left (`fleet plan | head`) is no failure of the command; a full disk is.
-        if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
-            self.lost.set(true);
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.unheard.set(true),
+            Err(_) => self.lost.set(true),
+            Ok(()) => {}
         }
+    }
+
+    /// A result as it came, byte for byte.
+    pub fn bytes(&self, bytes: &[u8]) {
+        self.clear_step();
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.unheard.set(true),
+            Err(_) => self.lost.set(true),
+            Ok(()) => {}
+        }
+    }
+
+    /// Whether nobody reads the results any more: a command that goes on may end.
+    #[must_use]
+    pub fn is_unheard(&self) -> bool {
+        self.unheard.get() || self.lost.get()
     }
 
     /// Whether a result could not be written.

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 pub use fields::FieldChange;
 pub use files::{Conflict, FileChange, LinkChange};
-pub use ledger::{Desired, Ledger};
+pub use ledger::{Desired, Ledger, LedgerAgent};
 pub use live::Live;
 pub use supervisor::SupervisorChange;
 pub use worktree::WorktreeChange;

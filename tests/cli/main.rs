@@ -12,6 +12,7 @@ mod fmt;
 mod from_tmux;
 mod generated;
 mod init;
+mod looking;
 mod mistakes;
 mod plan;
 mod report;

@@ -18,6 +18,7 @@ mod inside;
 mod kills;
 mod leftovers;
 mod lifecycle;
+mod looking;
 mod managers;
 #[path = "../shim/manifest.rs"]
 mod manifest;

@@ -73,6 +73,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "journal",
             "manifest",
             "plan",
+            "quantity",
             "render",
             "resolve",
             "roster",

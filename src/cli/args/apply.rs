@@ -78,6 +78,9 @@ pub struct Plan {
     /// Plan the way back to an earlier generation, as `fleet rollback` would go.
     #[arg(long, value_name = "N", conflicts_with_all = ["move_roster", "out"])]
     pub generation: Option<u64>,
+    /// Plan what an agent proposes, as `fleet propose accept` would write it.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["move_roster", "out", "generation"])]
+    pub proposal: Option<String>,
     /// Exit with 2 when there are changes.
     #[arg(long)]
     pub detailed_exitcode: bool,

@@ -3,6 +3,7 @@
 mod apply;
 mod edit;
 mod language;
+mod looking;
 mod report;
 mod view;
 
@@ -12,6 +13,10 @@ pub use apply::{Apply, Carry, Manager, Plan, Rollback, Select, Shared, Show, Whe
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub use edit::{Add, Kind, Migrate, Remove, Rename};
 pub use language::{Completions, Explain, Fmt, Help, Man, Render, Schema, Validate, topics};
+pub use looking::{
+    Clear, Digest, Events, Logs, Messages, ProposalId, Propose, ProposeBug, ProposeRoster, ProposeTool, ProposeVerb,
+    Why,
+};
 pub use report::{Heartbeat, Report};
 pub use view::{Attach, View};
 
@@ -87,6 +92,26 @@ pub enum Command {
     /// Say what you do, as an agent: working, idle, waiting, done or blocked.
     #[command(hide = true)]
     Report(Report),
+    /// Print what an agent printed, as text.
+    Logs(Logs),
+    /// Tell how an agent came to where it is: what was decided about it, and why.
+    #[command(hide = true)]
+    Why(Why),
+    /// List what the supervisor decided, and what became of it.
+    #[command(hide = true)]
+    Events(Events),
+    /// List notices for people and messages to agents.
+    #[command(hide = true)]
+    Messages(Messages),
+    /// Count what went wrong lately.
+    #[command(hide = true)]
+    Digest(Digest),
+    /// Let agents start again that are quarantined or wait for a restart.
+    #[command(hide = true)]
+    Clear(Clear),
+    /// Propose a change to people, or answer a proposal.
+    #[command(hide = true)]
+    Propose(Propose),
     /// Start agents, and keep them started.
     Start(Power),
     /// Stop agents, and keep them stopped.

@@ -8,7 +8,7 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
 
 pub fn run(ui: &Ui, global: &Global, args: &Apply) -> Result<Exit, CliError> {
-    let mut wanted = Wanted { shared: args.shared.clone(), select: args.select.clone(), generation: None };
+    let mut wanted = Wanted { shared: args.shared.clone(), select: args.select.clone(), ..Wanted::default() };
     let Some(path) = &args.plan else {
         return carry::run(ui, global, &Task { command: "fleet apply", wanted, carry: &args.carry, saved: None });
     };

@@ -2,10 +2,12 @@
 
 use crate::cli::args::{Attach, Global};
 use crate::cli::error::{CliError, Exit};
+use crate::cli::looking::notices;
+use crate::cli::ui::Ui;
 use crate::cli::{agents, target};
 use crate::shim::client::{self, AttachEnd, Attachment};
 
-pub fn run(global: &Global, args: &Attach) -> Result<Exit, CliError> {
+pub fn run(ui: &Ui, global: &Global, args: &Attach) -> Result<Exit, CliError> {
     let detach_key =
         args.detach_key.parse().map_err(|error| CliError::usage(format!("--detach-key: {error}"), ""))?;
     let target = target::find(global)?;
@@ -30,6 +32,7 @@ pub fn run(global: &Global, args: &Attach) -> Result<Exit, CliError> {
             format!("`fleet start {name}` starts it; `fleet status` says why it ended"),
         ));
     }
+    notices::show(ui, &target);
     match client::attach(&attachment)? {
         // The viewer has said on the terminal how it ended.
         AttachEnd::Detached | AttachEnd::Ended { .. } => Ok(Exit::Ok),

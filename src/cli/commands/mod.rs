@@ -3,19 +3,26 @@
 pub mod apply;
 pub mod attach;
 mod carry;
+pub mod clear;
 pub mod destroy;
+pub mod digest;
 pub mod doctor;
 pub mod edit;
+pub mod events;
 pub mod explain;
 pub mod fmt;
 mod from_tmux;
 pub mod heartbeat;
 pub mod history;
 pub mod init;
+pub mod logs;
+mod logs_follow;
 pub mod manual;
+pub mod messages;
 pub mod plan;
 pub mod power;
 mod prepare;
+pub mod propose;
 pub mod render;
 pub mod report;
 pub mod rollback;
@@ -29,6 +36,7 @@ pub mod supervise;
 pub mod top;
 pub mod validate;
 pub mod view;
+pub mod why;
 
 /// A unified diff of two texts, without what looks like a secret.
 fn diff(before: &str, after: &str, old: &str, new: &str) -> String {

@@ -11,7 +11,8 @@ use crate::plan::show::tilde;
 use crate::plan::why::why;
 
 pub fn run(ui: &Ui, global: &Global, args: &Plan) -> Result<Exit, CliError> {
-    let wanted = Wanted { shared: args.shared.clone(), select: args.select.clone(), generation: args.generation };
+    let (shared, select) = (args.shared.clone(), args.select.clone());
+    let wanted = Wanted { shared, select, generation: args.generation, proposal: args.proposal.clone() };
     // Not taken apart when it is shown: the process ends, and a thousand agents are many small pieces.
     let prepared = std::mem::ManuallyDrop::new(prepare::prepare(ui, global, &wanted)?);
     let plan = &prepared.plan;

@@ -9,6 +9,7 @@ use crate::apply::state::State;
 use crate::apply::worktrees;
 use crate::cli::args::{Global, Select, Shared};
 use crate::cli::error::{CliError, Exit};
+use crate::cli::looking::proposals;
 use crate::cli::ui::Ui;
 use crate::cli::{facts, load, selection, target};
 use crate::plan::{self, Ledger, Live, Plan, rename};
@@ -22,6 +23,8 @@ pub struct Wanted {
     pub select: Select,
     /// An earlier generation instead of the roster.
     pub generation: Option<u64>,
+    /// What an agent proposes instead of the roster.
+    pub proposal: Option<String>,
 }
 
 /// Everything that one run of `plan` or `apply` knows.
@@ -106,6 +109,9 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
 
 /// Reads the roster, or what a generation kept of it.
 fn read(global: &Global, wanted: &Wanted, facts: &HostFacts) -> Result<load::Loaded, CliError> {
+    if let Some(id) = &wanted.proposal {
+        return proposals::compiled(&target::find(global)?, id, facts);
+    }
     match wanted.generation {
         Some(number) => Ok(load::load_kept(&target::find_quietly(global)?.state.sources(number)?, facts)),
         None => load::load(&pinned(global, facts)?, facts),

@@ -18,6 +18,7 @@ pub fn run(ui: &Ui, global: &Global, args: &Json) -> Result<Exit, CliError> {
         ui.out(&serde_json::to_string(&now).unwrap_or_default());
     } else {
         ui.out(&text(&now, jiff::Timestamp::now(), ui.paint()));
+        crate::cli::looking::notices::show(ui, &target);
     }
     Ok(if now.is_healthy() { Exit::Ok } else { Exit::Failed })
 }
