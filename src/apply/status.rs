@@ -119,11 +119,13 @@ pub fn status(state: &State, ledger: &Ledger, chosen: &Chosen) -> Result<FleetSt
         (live, asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     let live = live?;
+    // Who dies is systemd's to start again, until it has had enough of it.
+    let by_systemd = ledger.manager == ManagerKind::Systemd && !ledger.is_supervised();
     let agents = ledger
         .agents
         .iter()
         .zip(answers)
-        .map(|((name, entry), answer)| agent(state, name, entry.desired, &live, ledger.manager, answer))
+        .map(|((name, entry), answer)| agent(state, name, entry.desired, &live, by_systemd, answer))
         .collect();
     let supervisor = ledger.is_supervised().then(|| {
         let holder = supervisor::who(state);
@@ -143,7 +145,7 @@ fn agent(
     name: &AgentName,
     desired: Desired,
     live: &Live,
-    manager: ManagerKind,
+    by_systemd: bool,
     answer: Result<protocol::Status, client::ClientError>,
 ) -> AgentStatus {
     let manifest = live.manifests.get(name);
@@ -179,7 +181,7 @@ fn agent(
         }
         status.healthy = status.state != "fatal" && status.viewers.is_some();
     } else {
-        at_rest(state, &mut status, name, desired, live, manager);
+        at_rest(state, &mut status, name, desired, live, by_systemd);
     }
     status
 }
@@ -190,7 +192,7 @@ fn at_rest(
     name: &AgentName,
     desired: Desired,
     live: &Live,
-    manager: ManagerKind,
+    by_systemd: bool,
 ) {
     let exit = live.exits.get(name).filter(|_| !live.vanished.contains(name));
     status.state = "stopped";
@@ -220,7 +222,7 @@ fn at_rest(
         (Desired::Running, None) => ("not running, and nobody stopped it: `fleet apply` starts it".to_owned(), false),
         (Desired::Running, Some(exit)) if exit.stop_requested => ("stopped (by hand)".to_owned(), true),
         (Desired::Running, Some(exit)) if exit.code == Some(0) => ("finished (exit 0)".to_owned(), true),
-        (Desired::Running, Some(exit)) if unit == Some(ActiveState::Failed) && manager == ManagerKind::Systemd => {
+        (Desired::Running, Some(exit)) if unit == Some(ActiveState::Failed) && by_systemd => {
             (format!("failed ({}), and systemd starts it no more; `fleet start {name}` does", ending(exit)), false)
         }
         (Desired::Running, Some(exit)) => (format!("failed ({})", ending(exit)), false),

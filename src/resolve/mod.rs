@@ -223,8 +223,7 @@ pub fn resolve(
     checks::state_folder(&context, diagnostics);
     checks::whole(&context, &members, &names, diagnostics);
     let id = id?;
-    // Absent means unsupervised.
-    let supervise = roster.supervise == Some(true);
+    let supervise = roster.supervise != Some(false);
     if diagnostics.has_errors() {
         return None;
     }

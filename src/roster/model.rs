@@ -36,7 +36,7 @@ pub struct Roster {
     pub id: Option<Spanned<FleetId>>,
     /// The machine of agents that name none.
     pub host: Option<Spanned<String>>,
-    /// As written; supervision is the language's default.
+    /// As written; absent means supervised.
     pub supervise: Option<bool>,
     pub workspace: Option<Spanned<String>>,
     pub base: Option<String>,

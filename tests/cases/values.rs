@@ -11,7 +11,7 @@ use super::compile::{compile, compile_on, host};
 /// The directives of the one agent's unit.
 fn directive(settings: &str, section: &str, name: &str) -> String {
     let text = format!(
-        "fleet \"odd\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" {{\n    role \"coder\"\n    {settings}\n    \
+        "fleet \"odd\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\nagent \"one\" {{\n    role \"coder\"\n    {settings}\n    \
          runtime \"command\" {{ argv \"true\"; }}\n}}\n"
     );
     let artifacts = compile(&text).artifacts(Some(252));

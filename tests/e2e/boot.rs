@@ -6,7 +6,7 @@ use std::io::Write as _;
 use crate::support::{As, LONG, output, wait_for};
 use crate::world::{Manager, World};
 
-const HEAD: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; }\n";
+const HEAD: &str = "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; }\n";
 
 fn roster() -> String {
     let agents = "agent \"on\" { role \"coder\"; }\nagent \"off\" { role \"coder\"; autostart #false; }\nagent \"held\" { role \"coder\"; }\n";

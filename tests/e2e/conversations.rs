@@ -5,8 +5,7 @@ use std::fs;
 use crate::support::{As, wait_for};
 use crate::world::{Manager, World};
 
-const HEAD: &str =
-    "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { stop-timeout \"5s\"; restart \"never\"; }\n";
+const HEAD: &str = "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { stop-timeout \"5s\"; restart \"never\"; }\n";
 
 /// A runtime that says how it was started. It fails at once to resume what it is told to have lost.
 const AGENT: &str = "#!/bin/sh\necho \"started with $*\" >> starts\nif [ \"$1\" = --resume ] && [ -f lost ]; then exit 3; fi\nwhile :; do printf '> '; read -r line || exit 0; echo \"got: $line\"; done\n";

@@ -7,7 +7,7 @@ use crate::world::{Manager, World};
 
 fn roster(agents: usize, description: &str) -> String {
     let mut text = String::from(
-        "fleet \"many\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; }\n",
+        "fleet \"many\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; }\n",
     );
     for number in 0..agents {
         text += &format!("agent \"a{number}\" {{ role \"coder\"; description \"{description}\"; }}\n");

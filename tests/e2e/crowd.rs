@@ -7,7 +7,7 @@ use crate::seeded::Seeded;
 use crate::support::{As, LONG, output};
 use crate::world::{Manager, World};
 
-const HEAD: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\norchestrator \"lead\"\n";
+const HEAD: &str = "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\norchestrator \"lead\"\n";
 
 const CROWD: u64 = 50;
 const ROUNDS: u64 = 6;

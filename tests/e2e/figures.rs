@@ -11,7 +11,7 @@ use crate::world::{Manager, World};
 /// each agent by itself, whose text has to be read and compiled as well.
 fn roster(fleet: &str, agents: usize, description: &str) -> String {
     format!(
-        "fleet \"{fleet}\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\" {{ script {{ wait; }}; }}; stop-timeout \"5s\"; restart \"never\"; }}\nagent \"one\" {{ role \"coder\"; {description} }}\nagent \"w\" count={} {{ role \"coder\"; }}\n",
+        "fleet \"{fleet}\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\" {{ script {{ wait; }}; }}; stop-timeout \"5s\"; restart \"never\"; }}\nagent \"one\" {{ role \"coder\"; {description} }}\nagent \"w\" count={} {{ role \"coder\"; }}\n",
         agents - 1
     )
 }

@@ -3,7 +3,7 @@
 use crate::support::{As, LONG, output};
 use crate::world::{Manager, World};
 
-const ROSTER: &str = "fleet \"full\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"coder\"; runtime \"canary\"; stop-timeout \"5s\"; }\n";
+const ROSTER: &str = "fleet \"full\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"coder\"; runtime \"canary\"; stop-timeout \"5s\"; }\n";
 
 /// In a mount namespace of its own: fill the state folder, apply, make room, apply; then fill it and change the roster.
 const STORY: &str = r#"

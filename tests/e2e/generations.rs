@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use crate::support::{As, LONG, output, wait_for};
 use crate::world::{Manager, World};
 
-const HEAD: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\n";
+const HEAD: &str = "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\n";
 
 fn write(world: &World, name: &str, text: &str) {
     let path = world.folder.join(name);

@@ -9,7 +9,7 @@ use crate::world::{Manager, World};
 fn roster(world: &World, extra: &str) -> String {
     let script = "while :; do if [ -f do.sh ]; then mv -f do.sh done.sh; sh done.sh >said 2>&1; echo $? >code; fi; sleep 0.05; done";
     format!(
-        "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ stop-timeout \"5s\"; restart \"never\"; }}\nagent \"one\" {{ role \"coder\"; path \"{}\" \"/usr/bin\" \"/bin\"; {extra} runtime \"command\" {{ argv \"sh\" \"-c\" {script:?}; }}; }}\nagent \"other\" {{ role \"coder\"; runtime \"canary\"; }}\n",
+        "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults {{ stop-timeout \"5s\"; restart \"never\"; }}\nagent \"one\" {{ role \"coder\"; path \"{}\" \"/usr/bin\" \"/bin\"; {extra} runtime \"command\" {{ argv \"sh\" \"-c\" {script:?}; }}; }}\nagent \"other\" {{ role \"coder\"; runtime \"canary\"; }}\n",
         world.program().parent().unwrap().display(),
     )
 }

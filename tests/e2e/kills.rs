@@ -23,7 +23,7 @@ const EFFECTS: &str = "rename,renameat,renameat2,unlink,unlinkat,symlink,symlink
                        write,writev,pwrite64,copy_file_range,sendfile,ftruncate,bind,connect,sendto,sendmsg,sendmmsg,\
                        kill,tgkill,pidfd_send_signal,execve,execveat,clone,clone3,fork,vfork";
 
-const HEAD: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\n";
+const HEAD: &str = "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\n";
 const ROLE: &str = "---\nmay \"code\"\n---\nThe text.\n";
 
 /// One agent that stays as it is, one that changes, one that the other roster does not have.

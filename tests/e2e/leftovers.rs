@@ -11,7 +11,7 @@ use crate::world::{Manager, World};
 
 fn roster(agents: &str) -> String {
     format!(
-        "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }}\n{agents}"
+        "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }}\n{agents}"
     )
 }
 

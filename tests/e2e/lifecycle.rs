@@ -11,7 +11,7 @@ use crate::support::{As, wait_for};
 use crate::world::{Manager, World};
 
 const ROSTER: &str = r#"
-fleet "shop" version=1
+fleet "shop" version=1 supervise=#false
 floor "exempt" reason="a test"
 defaults {
     runtime "canary"
@@ -199,7 +199,7 @@ fn removal_needs_a_word(world: &World) {
     assert!(!units.contains("worker-2"), "{units}");
     world.assert_nothing_to_do();
     // All but one at once is a mistake more often than a wish.
-    let lone = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"new\" { role \"coder\"; runtime \"canary\"; }\n";
+    let lone = "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\nagent \"new\" { role \"coder\"; runtime \"canary\"; }\n";
     world.roster(lone);
     let said = world.apply(&["--yes"], 6);
     assert!(said.contains("--allow-mass-remove"), "{said}");

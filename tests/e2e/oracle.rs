@@ -51,7 +51,7 @@ fn values_arrive(world: &World) {
         out.display()
     );
     world.roster(&format!(
-        "fleet \"odd\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" {{\n    role \"coder\"\n    description {}\n\
+        "fleet \"odd\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\nagent \"one\" {{\n    role \"coder\"\n    description {}\n\
          {variables}    limits memory=\"300M\" memory-high=\"200M\" tasks=77 cpu=\"150%\"\n    stop-timeout \"7s\"\n    restart \"always\" delay=\"3s\"\n\
              runtime \"command\" {{ argv \"sh\" \"-c\" {} \"sh\" {} {} \"\"; }}\n}}\n",
         quoted("50% \"done\" $HOME %n \\"),

@@ -103,7 +103,7 @@ fn round(world: &World, random: &mut Random, span: Duration) -> (BTreeSet<u32>, 
 /// Writes the roster of a round: each has somebody to restart.
 fn roster(world: &World, round: &str) {
     world.roster(&format!(
-        "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }}\nagent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"coder\"; env \"ROUND\" \"{round}\"; }}\n"
+        "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }}\nagent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"coder\"; env \"ROUND\" \"{round}\"; }}\n"
     ));
 }
 

@@ -141,7 +141,7 @@ impl Machine {
 
     fn compile(&self, colour: &str, last: &str) -> Target {
         let text = format!(
-            "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; dir {:?}; }}\nagent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"coder\"; env \"COLOUR\" \"{colour}\"; }}\nagent \"{last}\" {{ role \"coder\"; after \"keep\"; }}\n",
+            "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; dir {:?}; }}\nagent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"coder\"; env \"COLOUR\" \"{colour}\"; }}\nagent \"{last}\" {{ role \"coder\"; after \"keep\"; }}\n",
             self.folder.display()
         );
         let compiled = compile_on(&self.host, &text, &[]);

@@ -97,7 +97,7 @@ impl Street {
 
     fn roster(&self, fleet: &str, random: &mut Seeded) -> bool {
         let mut text = format!(
-            "fleet \"{fleet}\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults {{ stop-timeout \"5s\"; restart \"never\"; runtime \"command\" {{ argv \"sleep\" \"100000\"; }}; }}\norchestrator \"lead\"\n"
+            "fleet \"{fleet}\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults {{ stop-timeout \"5s\"; restart \"never\"; runtime \"command\" {{ argv \"sleep\" \"100000\"; }}; }}\norchestrator \"lead\"\n"
         );
         let mut has_stranger = false;
         for name in AGENTS {

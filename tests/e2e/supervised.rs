@@ -134,7 +134,7 @@ fn a_dead_one_is_noticed_and_comes_back_and_no_agent_notices() {
             // A second is promised; this machine runs other builds meanwhile.
             assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
         } else {
-            wait_for("it is gone", || supervisor(world).is_none());
+            wait_for("it is gone", || world.status()["supervisor"]["running"] == false);
             world.fleet(&["status"], 1);
             let said = world.fleet(&["history"], 0);
             assert!(said.contains("the supervisor does not run"), "{said}");

@@ -16,7 +16,7 @@ const ODD: &str = "; =a $(touch x) %H ~ 'p' größe 日本;";
 
 fn roster(layout: &str) -> String {
     format!(
-        "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"a test\"\ndefaults {{ stop-timeout \"5s\"; restart \"never\"; }}\n\
+        "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"a test\"\ndefaults {{ stop-timeout \"5s\"; restart \"never\"; }}\n\
          orchestrator \"lead\" {{ runtime \"command\" {{ argv \"sh\" \"-c\" \"echo run-$$ of the lead; exec sleep 1000\"; }}; }}\n\
          agent \"view\" count=3 {{ role \"coder\"; runtime \"canary\"; }}\n{layout}"
     )
@@ -337,7 +337,7 @@ fn the_wheel_goes_to_those_who_asked_for_the_mouse_and_to_nobody_else() {
         )
     };
     world.roster(&format!(
-        "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"a test\"\ndefaults {{ stop-timeout \"5s\"; restart \"never\"; }}\n{}{}\
+        "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"a test\"\ndefaults {{ stop-timeout \"5s\"; restart \"never\"; }}\n{}{}\
          layout {{ window \"deaf\" {{ pane \"deaf\"; }}; window \"mouse\" {{ pane \"mouse\"; }}; }}\n",
         agent("deaf", ""),
         agent("mouse", r"\033[?1000h\033[?1006h"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::{As, LONG, output};
 use crate::world::{Manager, World};
 
-pub const HEAD: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nworkspace \"repo\" base=\"main\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\n";
+pub const HEAD: &str = "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\nworkspace \"repo\" base=\"main\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\n";
 
 pub fn git(world: &World, folder: &Path, words: &[&str]) -> String {
     let mut command = world.manager.command("git");

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use super::rosters::roster;
 use super::simulation::Machine;
 
-const HEAD: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\n";
+const HEAD: &str =
+    "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\n";
 
 fn names(names: &[&str]) -> BTreeSet<AgentName> {
     names.iter().map(|name| AgentName::new(name).unwrap()).collect()

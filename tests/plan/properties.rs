@@ -76,7 +76,7 @@ proptest! {
             prop_assert!(machine.plan(&target).conflicts.is_empty(), "fleet's own files look like somebody else's");
             machine.apply(&target, *effects);
         }
-        for text in [last.as_str(), "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"z\" { role \"coder\"; runtime \"canary\"; }\n"] {
+        for text in [last.as_str(), "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\nagent \"z\" { role \"coder\"; runtime \"canary\"; }\n"] {
             let target = machine.compile(text);
             prop_assert!(machine.apply(&target, usize::MAX));
             prop_assert!(machine.is_at(&target));

@@ -34,8 +34,9 @@ pub fn roster() -> impl Strategy<Value = String> {
 }
 
 fn text(agents: &[Agent]) -> String {
-    let mut out =
-        String::from("fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\n");
+    let mut out = String::from(
+        "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\n",
+    );
     let mut seen: Vec<usize> = Vec::new();
     for agent in agents {
         if seen.contains(&agent.name) {

@@ -8,7 +8,7 @@ use fleet::units::ManagerKind;
 
 use super::simulation::Machine;
 
-const ROSTER: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\nagent \"a\" { role \"coder\"; }\nagent \"b\" { role \"coder\"; }\n";
+const ROSTER: &str = "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\nagent \"a\" { role \"coder\"; }\nagent \"b\" { role \"coder\"; }\n";
 
 fn take_down(machine: &Machine, roster: &str, host: &str) -> Saved {
     let target = machine.compile(roster);

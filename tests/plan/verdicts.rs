@@ -2,14 +2,17 @@
 
 use fleet::ids::{AgentName, Digest};
 use fleet::manifest::{ExitRecord, StopStep};
+use fleet::plan::fields::Class;
 use fleet::plan::files::ConflictKind;
-use fleet::plan::live::LiveFile;
+use fleet::plan::live::{LiveFile, LiveSupervisor, LiveUnit};
+use fleet::plan::supervisor::Act;
 use fleet::plan::{Desired, Plan, Process};
-use fleet::units::ManagerKind;
+use fleet::render::supervision::policy;
+use fleet::units::{ActiveState, ManagerKind};
 
 use super::simulation::Machine;
 
-const ROSTER: &str = "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"coder\"; runtime \"canary\"; }\n";
+const ROSTER: &str = "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\nagent \"one\" { role \"coder\"; runtime \"canary\"; }\n";
 
 fn applied() -> Machine {
     let mut machine = Machine::new(ManagerKind::Systemd);
@@ -256,4 +259,61 @@ fn a_restart_that_is_left_for_later_interrupts_nobody() {
         "{}",
         lines(&plan)
     );
+}
+
+fn supervised() -> (String, Machine) {
+    let roster = ROSTER.replace("#false", "#true");
+    let mut machine = Machine::new(ManagerKind::Systemd);
+    assert!(machine.apply(&machine.compile(&roster), usize::MAX));
+    machine.live.supervision = Some(policy(&machine.compile(&roster).fleet));
+    machine.live.supervisor = stands(true, Some((ActiveState::Active, "running")));
+    (roster, machine)
+}
+
+fn stands(supervises: bool, unit: Option<(ActiveState, &str)>) -> LiveSupervisor {
+    let unit = unit.map(|(active, sub)| LiveUnit { active, sub: sub.to_owned() });
+    LiveSupervisor { supervises, unit, is_stale: false }
+}
+
+/// Each way a supervisor can stand, and what the plan does about it. Nobody is ever interrupted by that.
+#[test]
+fn the_supervisor_has_a_line_of_its_own() {
+    let (roster, machine) = supervised();
+    assert!(plan(&machine, &roster).is_empty(), "{:?}", plan(&machine, &roster));
+    let act = |machine: &Machine, roster: &str| {
+        let plan = plan(machine, roster);
+        assert_eq!((plan.interrupted().count(), plan.is_empty()), (0, plan.supervisor.is_none()), "{plan:?}");
+        (plan.supervisor.map(|change| change.act), plan.notes.join("; "))
+    };
+    let with = |supervisor| {
+        let mut machine = machine.clone();
+        machine.live.supervisor = supervisor;
+        machine
+    };
+    assert_eq!(act(&with(stands(false, None)), &roster).0, Some(Act::Start));
+    assert_eq!(act(&with(stands(false, Some((ActiveState::Failed, "failed")))), &roster).0, Some(Act::Start));
+    let older = LiveSupervisor { is_stale: true, ..machine.live.supervisor.clone() };
+    assert_eq!(act(&with(older), &roster).0, Some(Act::Restart));
+    let mut newer = machine.clone();
+    newer.live.stale_binaries = vec!["fleet".to_owned()];
+    assert_eq!(act(&newer, &roster).0, Some(Act::Restart));
+    newer.live.stale_binaries = vec!["fleet-shim".to_owned()];
+    assert_eq!(plan(&newer, &roster).supervisor, None);
+    let (by_hand, note) = act(&with(stands(true, None)), &roster);
+    assert!(by_hand.is_none() && note.contains("by hand"), "{note}");
+    let (failing, note) = act(&with(stands(false, Some((ActiveState::Activating, "auto-restart")))), &roster);
+    assert!(failing.is_none() && note.contains("does not supervise yet"), "{note}");
+    assert_eq!(act(&machine, ROSTER).0, Some(Act::Stop));
+    assert_eq!(plan(&applied(), ROSTER).supervisor, None);
+}
+
+#[test]
+fn what_a_supervisor_goes_by_is_a_live_field_of_its_agent() {
+    let (roster, machine) = supervised();
+    let changed = roster.replace("role \"coder\";", "role \"coder\"; stall after=\"20m\"; spend concurrent=2;");
+    let plan = plan(&machine, &changed);
+    let fields: Vec<_> = plan.agents[0].fields.iter().map(|field| (field.name, field.effect)).collect();
+    assert_eq!(fields, [("stall after", Class::Live), ("spend concurrent", Class::Live)]);
+    assert_eq!((plan.agents[0].process, plan.supervisor.clone()), (Process::Keep, None));
+    assert_eq!(plan.interrupted().count(), 0);
 }

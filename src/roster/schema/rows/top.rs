@@ -13,7 +13,7 @@ pub(super) const ROWS: &[NodeSpec] = &[
         arguments: &[need("ID", Kind::FleetId)],
         properties: &[
             must("version", Kind::Integer(1, i64::MAX), "the language version, 1"),
-            prop("supervise", Kind::Flag, "`#false`: systemd alone restarts agents"),
+            prop("supervise", Kind::Flag, "`#false`: no supervisor; systemd alone restarts agents"),
             prop("host", Kind::Text, "the machine of agents that name none"),
         ],
         ..node("fleet", Scope::Top, "The fleet's id and language version; the first node, in the root file only.")
