@@ -74,7 +74,8 @@ pub(super) fn plan(
             Verdict::quiet()
         }
     } else {
-        at_rest(agent, live, desired, known.is_some(), restarts && !files.is_empty())
+        let watched = fleet.supervise && ledger.is_supervised() && live.supervisor.supervises;
+        at_rest(agent, live, desired, known.is_some(), restarts && !files.is_empty(), watched)
     };
     let reason = if reason.is_empty() && !(files.is_empty() && links.is_empty()) {
         "its files change; it does not run".to_owned()
@@ -132,8 +133,19 @@ impl Verdict {
 }
 
 /// An agent that does not run: only a failed one, or one that never ran, is started.
-fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: bool) -> Verdict {
+///
+/// Of a fleet that is `watched` the failed are the supervisor's: it starts them within their budget, and an apply that
+/// did so would undo a quarantine.
+fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: bool, watched: bool) -> Verdict {
     let start = |reason: String| Verdict::act(Process::Start, reason);
+    let failed = |how: String| {
+        if watched {
+            let why = format!("{how}: its supervisor starts it again, or says why not: `fleet why {}`", agent.name);
+            Verdict::note(why)
+        } else {
+            start(how)
+        }
+    };
     if desired == Desired::Held {
         let how = format!("`fleet start {}` starts it", agent.name);
         if known {
@@ -153,7 +165,7 @@ fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: b
     }
     // The run record outlives a shim that was killed; the exit record beside it is then of an earlier run.
     if live.vanished.contains(&agent.name) {
-        return start("its process is gone without an exit record".to_owned());
+        return failed("its process is gone without an exit record".to_owned());
     }
     let Some(exit) = live.exits.get(&agent.name) else {
         // As a boot does: what it would not start, the next apply does not start either.
@@ -175,7 +187,7 @@ fn at_rest(agent: &Agent, live: &Live, desired: Desired, known: bool, changed: b
         (Some(0), RestartWhen::OnFailure | RestartWhen::Never) => {
             Verdict::note(format!("finished (exit 0); `fleet start {}` starts it again", agent.name))
         }
-        _ => start(format!("it failed ({})", ending(exit))),
+        _ => failed(format!("it failed ({})", ending(exit))),
     }
 }
 

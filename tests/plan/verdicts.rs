@@ -122,6 +122,18 @@ fn only_the_failed_are_started_again() {
     }
 }
 
+/// Whoever died is started again by the supervisor, within its budget: an apply would undo a quarantine.
+#[test]
+fn the_failed_of_a_supervised_fleet_are_its_supervisors() {
+    let (roster, mut machine) = supervised();
+    ended(&mut machine, Some(3), None, false);
+    let watched = plan(&machine, &roster);
+    let note = watched.agents[0].note.clone().unwrap_or_default();
+    assert!(watched.is_empty() && note.contains("exit 3") && note.contains("fleet why"), "{watched:?}");
+    machine.live.supervisor = stands(false, Some((ActiveState::Failed, "failed")));
+    assert_eq!(plan(&machine, &roster).agents[0].process, Process::Start, "nobody else would");
+}
+
 #[test]
 fn an_agent_that_vanished_is_started_whatever_an_older_record_says() {
     let mut machine = applied();
