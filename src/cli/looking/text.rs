@@ -52,7 +52,8 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
             _ => out.push(word.to_owned()),
         }
     }
-    out
+    // A wider gap between two words may stand where a line ends.
+    out.into_iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -74,7 +75,7 @@ mod tests {
     fn long_texts_are_cut_or_broken() {
         assert_eq!(shorten("äöü", 3), "äöü");
         assert_eq!(shorten("äöüß", 3), "äö…");
-        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("one two  three", 8), ["one two", "three"]);
         assert_eq!(wrap("averylongword x", 4), ["averylongword", "x"]);
     }
 }
