@@ -21,6 +21,7 @@ pub(super) const RECORDS: &[&str] = &[
     "exit.json",
     "conversation.json",
     "last-screen",
+    "quarantined",
     "heartbeat",
     "lock",
     "lock.json",

@@ -5,12 +5,13 @@ use super::effects::{change_links, stop_timeout};
 use super::execute::START_TIMEOUT;
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
-use super::state::{NoteKind, State};
+use super::state::{NoteKind, SUPERVISE, State};
 use super::words::Words;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::files::LinkChange;
 use crate::plan::{Desired, Ledger, link_to};
 use crate::system::fs;
+use crate::system::lock::Lock;
 use crate::system::service::ManagerKind;
 
 /// What to do.
@@ -86,7 +87,9 @@ pub fn run(
             }
             other => other?,
         }
-        carry_out(state, chosen, wave, verb, &mut report);
+        let (locks, names) = lock(state, wave, verb.word(), &mut report);
+        carry_out(state, chosen, names, verb, &mut report);
+        drop(locks);
     }
     Ok(report)
 }
@@ -110,10 +113,30 @@ fn want(state: &State, chosen: &Chosen, ledger: &mut Ledger, name: &AgentName, v
 }
 
 /// Does `verb` to agents side by side, without a change of what the ledger wants. For the supervisor, which holds no lock of
-/// the fleet's: each agent's own lock decides between it and a command. One outcome per agent, in their order.
+/// the fleet's: each agent's own lock decides between it and a command, and an agent that a command has stopped meanwhile is
+/// not started. One outcome per agent, in their order.
 pub fn act(state: &State, chosen: &Chosen, agents: &[AgentName], verb: Verb) -> Vec<Result<(), String>> {
     let mut report = Report::default();
-    carry_out(state, chosen, agents, verb, &mut report);
+    let (locks, mut names) = lock(state, agents, SUPERVISE, &mut report);
+    if verb == Verb::Start {
+        // Commands write the wish before they ask for the lock: what it says now goes before what it said at the decision.
+        let ledger = state.ledger();
+        names.retain(|name| match &ledger {
+            Ok(Some(ledger)) if ledger.agents.get(*name).is_some_and(|entry| entry.desired == Desired::Running) => {
+                true
+            }
+            Err(error) => {
+                report.put(name, Outcome::Failed { what: error.to_string(), help: None });
+                false
+            }
+            Ok(_) => {
+                report.put(name, Outcome::Failed { what: "it is to be held by now".to_owned(), help: None });
+                false
+            }
+        });
+    }
+    carry_out(state, chosen, names, verb, &mut report);
+    drop(locks);
     let outcome = |name: &AgentName| match report.agents.get(name) {
         Some(Outcome::Done(_)) => Ok(()),
         Some(Outcome::Failed { what, .. }) => Err(what.clone()),
@@ -122,11 +145,20 @@ pub fn act(state: &State, chosen: &Chosen, agents: &[AgentName], verb: Verb) -> 
     agents.iter().map(outcome).collect()
 }
 
-fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, report: &mut Report) {
+/// Takes each agent's lock. Those that it cannot have are noted as failed.
+fn lock<'a>(
+    state: &State,
+    wave: &'a [AgentName],
+    command: &str,
+    report: &mut Report,
+) -> (Vec<Lock>, Vec<&'a AgentName>) {
     let mut locks = Vec::new();
-    let mut names: Vec<&AgentName> = Vec::new();
+    let mut names = Vec::new();
+    // Everybody in one order, so that two who want the same agents never wait for each other.
+    let mut wave: Vec<&AgentName> = wave.iter().collect();
+    wave.sort();
     for name in wave {
-        match state.lock_agent(name, verb.word(), locks.first()) {
+        match state.lock_agent(name, command, locks.first()) {
             Ok(lock) => {
                 locks.push(lock);
                 names.push(name);
@@ -134,6 +166,11 @@ fn carry_out(state: &State, chosen: &Chosen, wave: &[AgentName], verb: Verb, rep
             Err(error) => report.put(name, Outcome::Failed { what: error.to_string(), help: error.help() }),
         }
     }
+    (locks, names)
+}
+
+/// The caller holds the agents' locks.
+fn carry_out(state: &State, chosen: &Chosen, mut names: Vec<&AgentName>, verb: Verb, report: &mut Report) {
     let unit = |name: &&AgentName| UnitName::agent(&state.fleet, name);
     if verb != Verb::Start && !names.is_empty() {
         let timeout = names.iter().map(|name| stop_timeout(state.manifest(name).as_ref())).max();

@@ -18,6 +18,8 @@ const LEDGER_CAP: u64 = 64 << 20;
 /// Largest record or manifest that is read, in bytes.
 const RECORD_CAP: u64 = 4 << 20;
 
+/// The word of the supervisor in its locks.
+pub(super) const SUPERVISE: &str = "supervise";
 /// Longest wait for a supervisor that is starting or stopping an agent.
 const SUPERVISED: Duration = Duration::from_secs(10);
 
@@ -100,7 +102,7 @@ impl State {
     }
 
     /// Takes one agent's lock: only its holder starts or stops the agent. A supervisor that has it is done with the agent
-    /// soon, and is waited for. `like` is another agent's, taken for the same command.
+    /// soon, and is waited for; so is a command by the supervisor. `like` is another agent's, taken for the same command.
     ///
     /// # Errors
     /// When another process holds it.
@@ -114,8 +116,8 @@ impl State {
                 Attempt::Held(holder) => holder,
             };
             let supervisor = super::supervisor::who(self).map(|supervisor| supervisor.pid);
-            let passing = supervisor.is_some() && holder.as_ref().map(|holder| holder.pid) == supervisor;
-            if !passing || supervisor == Some(std::process::id()) || Instant::now() >= deadline {
+            let holds = supervisor.is_some() && holder.as_ref().map(|holder| holder.pid) == supervisor;
+            if !(holds || command == SUPERVISE) || Instant::now() >= deadline {
                 return Err(ApplyError::Locked { fleet: format!("{}/{agent}", self.fleet), holder });
             }
             // The kernel tells nobody when a lock becomes free without also giving it away.
