@@ -13,8 +13,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::Input;
 use super::words::{Answer, Ask, FORMAT, LINE_MAX, Question};
+use super::{Input, failpoint};
 use crate::ids::{AgentName, FleetId, UnitName};
 use crate::supervise::event::Caller;
 use crate::system::proc;
@@ -98,6 +98,7 @@ async fn answer(mut stream: UnixStream, inputs: &UnboundedSender<Input>) -> io::
     };
     let mut bytes = serde_json::to_vec(&answer)?;
     bytes.push(b'\n');
+    failpoint::reach("before-answer");
     timeout(READING, writer.write_all(&bytes)).await??;
     Ok(())
 }

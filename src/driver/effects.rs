@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Input, clock, probe, snapshot};
+use super::{Input, clock, failpoint, probe, snapshot};
 use crate::apply::managers;
 use crate::apply::power::{self, Verb};
 use crate::apply::state::State;
@@ -81,7 +81,11 @@ impl Effects {
 
     fn beside(&self, id: EffectId, act: impl FnOnce() -> EffectResult + Send + 'static) {
         let inputs = self.inputs.clone();
-        tokio::task::spawn_blocking(move || inputs.send(Input::Effect { id, result: act() }));
+        tokio::task::spawn_blocking(move || {
+            let result = act();
+            failpoint::reach("effect-done");
+            inputs.send(Input::Effect { id, result })
+        });
     }
 
     fn answer(&self, id: EffectId, result: EffectResult) {

@@ -11,7 +11,7 @@ use super::reading::{self, Readers};
 use super::shims::{Heard, Subscription};
 use super::watch::{Changed, Watches};
 use super::words::Answer;
-use super::{Input, clock, look, report, start};
+use super::{Input, clock, failpoint, look, report, start};
 use crate::apply::state::State;
 use crate::ids::AgentName;
 use crate::journal::Journal;
@@ -28,6 +28,9 @@ use crate::system::proc;
 
 /// How long an end is waited for after its subscription broke.
 const ENDING: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Waits between looks at an agent whose socket is there and whose record is not, in milliseconds.
+const SOON: [u64; 6] = [5, 20, 100, 300, 1_000, 3_000];
 
 /// What is shown of a run beside what the machine knows.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +79,8 @@ pub(super) struct Live {
     pub(super) marked: BTreeSet<AgentName>,
     /// Since when this supervisor runs, in milliseconds since the epoch.
     pub(super) since: Millis,
+    /// When the service manager began that has started this process, in milliseconds since the epoch.
+    pub(super) manager_began: Millis,
     pub(super) unwritten: Option<Unwritten>,
     /// Of this turn, for the journal.
     pub(super) events: Vec<Event>,
@@ -85,6 +90,8 @@ pub(super) struct Live {
     pub(super) spent: Vec<(AgentName, String)>,
     /// Starts and stops that are under way, by effect.
     pub(super) acting: BTreeMap<EffectId, AgentName>,
+    /// The socket for commands may be gone.
+    pub(super) listen_again: bool,
     pub(super) inputs: UnboundedSender<Input>,
 }
 
@@ -128,6 +135,7 @@ impl Live {
             // Patterns may have changed with it.
             self.readers.forget(agent);
         }
+        super::raise_descriptors(policy.agents.len());
         self.policy = policy.clone();
         let mut events = vec![Event::Policy { policy: Box::new(policy) }];
         events.extend(self.wishes());
@@ -145,6 +153,7 @@ impl Live {
 
     /// Looks at everything, as if nothing had been heard.
     pub(super) fn relist(&mut self) {
+        self.listen_again = true;
         self.reread_ledger();
         for agent in self.names() {
             self.look(&agent);
@@ -177,6 +186,7 @@ impl Live {
             Ok(policy) => {
                 self.reread_ledger();
                 self.take_policy(policy);
+                failpoint::reach("after-policy");
                 for agent in self.names() {
                     self.look(&agent);
                 }
@@ -203,7 +213,7 @@ impl Live {
     /// Looks at one agent's records, and subscribes to a run that is new.
     pub(super) fn look(&mut self, agent: &AgentName) {
         let reader = self.reader(agent);
-        let what = look::look(&self.state, agent, &reader, clock::now());
+        let what = look::look(&self.state, agent, &reader, self.manager_began, clock::now());
         match &what {
             AgentEvent::Running { run } => {
                 let key = (run.pid, run.start_ticks);
@@ -266,6 +276,7 @@ impl Live {
                 }
                 self.look(&change.agent);
             }
+            Input::Again { agent, waits } => self.look_at_socket(&agent, waits),
         }
     }
 
@@ -350,6 +361,21 @@ impl Live {
         }
     }
 
+    /// A shim listens a moment before its record says that it runs.
+    fn look_at_socket(&mut self, agent: &AgentName, waits: &'static [u64]) {
+        if self.subscriptions.contains_key(agent) || !self.state.paths.socket(agent).exists() {
+            return;
+        }
+        self.look(agent);
+        if let Some((wait, waits)) = waits.split_first().filter(|_| !self.subscriptions.contains_key(agent)) {
+            let (inputs, agent) = (self.inputs.clone(), agent.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_millis(*wait)).await;
+                inputs.send(Input::Again { agent, waits })
+            });
+        }
+    }
+
     fn changed(&mut self, what: Changed) {
         if let Some(watches) = &self.watches {
             watches.lower(what);
@@ -358,12 +384,11 @@ impl Live {
             Changed::Ledger => self.reread_ledger(),
             Changed::Policy => self.reread_policy(),
             Changed::Sockets => {
+                self.listen_again = true;
                 let unheard = |name: &AgentName| !self.subscriptions.contains_key(name);
                 let new: Vec<AgentName> = self.names().into_iter().filter(unheard).collect();
                 for agent in new {
-                    if self.state.paths.socket(&agent).exists() {
-                        self.look(&agent);
-                    }
+                    self.look_at_socket(&agent, &SOON);
                 }
             }
             Changed::Pending => self.notes(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::probe::TICK_MS;
 use super::{clock, reading};
 use crate::apply::state::{NoteKind, State};
 use crate::ids::AgentName;
@@ -11,6 +12,7 @@ use crate::shim::reader::Reader;
 use crate::supervise::clock::{Millis, Moment};
 use crate::supervise::event::{AgentEvent, End, Run, Wanted};
 use crate::system::{fs, proc};
+use crate::units::ManagerKind;
 
 /// Largest last screen that is read, in bytes.
 const SCREEN_CAP: u64 = 1 << 20;
@@ -19,8 +21,8 @@ const SCREEN_LINES: usize = 12;
 /// Between two relists. They heal what was lost; nothing waits for them.
 pub(super) const PACE: Duration = Duration::from_mins(5);
 
-/// What is known of an agent from its folder.
-pub(super) fn look(state: &State, agent: &AgentName, reader: &Reader, now: Moment) -> AgentEvent {
+/// What is known of an agent from its folder. `since`: when the service manager that has started this process began.
+pub(super) fn look(state: &State, agent: &AgentName, reader: &Reader, since: Millis, now: Moment) -> AgentEvent {
     let run = state.run(agent);
     match run {
         Some(run) if proc::is_alive(&run.shim) => AgentEvent::Running { run: run_of(&run, state, agent) },
@@ -28,7 +30,7 @@ pub(super) fn look(state: &State, agent: &AgentName, reader: &Reader, now: Momen
         Some(run) if run.shim.boot_id == proc::boot_id() && !has_ended(state, agent, &run) => {
             AgentEvent::Absent { lost: Some(run_of(&run, state, agent)) }
         }
-        _ => match state.exit(agent).filter(|exit| is_of_this_boot(exit, now)) {
+        _ => match state.exit(agent).filter(|exit| is_of_this_boot(exit, since, now)) {
             Some(exit) => AgentEvent::Ended { end: end(state, agent, &exit, reader, now) },
             None => AgentEvent::Absent { lost: None },
         },
@@ -40,19 +42,17 @@ fn has_ended(state: &State, agent: &AgentName, run: &RunRecord) -> bool {
     state.exit(agent).is_some_and(|exit| exit.pid == run.child.pid && exit.started == run.started)
 }
 
-/// Whether a run ended since the machine is up, and since whoever runs the agents is: a user manager that ends stops
-/// all of them, which is nobody's wish about any.
-fn is_of_this_boot(exit: &ExitRecord, now: Moment) -> bool {
-    let (ended, boot) = (clock::parse(&exit.ended), now.wall.saturating_sub(now.boot));
-    ended + 1_000 >= boot && manager_start().is_none_or(|start| ended > boot + start)
+/// A manager that goes, at a shutdown or with its user's last login, stops every agent, which is nobody's wish for one of them.
+fn is_of_this_boot(exit: &ExitRecord, since: Millis, now: Moment) -> bool {
+    let ended = clock::parse(&exit.ended);
+    ended >= since && ended + 1_000 >= now.wall.saturating_sub(now.boot)
 }
 
-/// When the user manager was started that has started this process, in milliseconds since the boot.
-fn manager_start() -> Option<Millis> {
-    let pid = std::env::var("MANAGERPID").ok()?.parse().ok()?;
-    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
-    // Rounded up: its ticks are coarser than the times of records.
-    Some((proc::identify(pid)?.start_ticks + 1) * 1_000 / u64::try_from(per_second).ok()?)
+/// When the manager began whose service this process is, in milliseconds since the epoch; 0 when it is nobody's service.
+pub(super) fn manager_began(kind: ManagerKind, now: Moment) -> Millis {
+    let is_service = kind == ManagerKind::Systemd && std::env::var_os("NOTIFY_SOCKET").is_some();
+    let parent = u32::try_from(nix::unistd::getppid().as_raw()).ok().filter(|_| is_service);
+    parent.and_then(proc::stat).map_or(0, |stat| (now.wall + stat.start_ticks * TICK_MS).saturating_sub(now.boot))
 }
 
 fn run_of(run: &RunRecord, state: &State, agent: &AgentName) -> Run {

@@ -9,6 +9,7 @@ mod clock;
 mod control;
 mod digest;
 mod effects;
+mod failpoint;
 mod live;
 mod look;
 mod probe;
@@ -28,6 +29,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
@@ -57,6 +59,11 @@ enum Input {
     },
     Asked(control::Asked),
     Unit(UnitChange),
+    /// A socket is there without a record: a look is due again, and after it with these waits.
+    Again {
+        agent: AgentName,
+        waits: &'static [u64],
+    },
     /// The process of a run whose subscription broke has ended.
     Gone(AgentName),
 }
@@ -65,6 +72,24 @@ enum Input {
 const TURN: usize = 1_000;
 /// The longest sleep: the runtime's clock and the machine's differ by less than this over it, in milliseconds.
 const NAP: u64 = 60_000;
+
+/// Descriptors beside those of agents.
+const DESCRIPTORS: u64 = 256;
+
+/// Makes room for a subscription to each agent and a few that are being asked; not more, because agents that a local supervisor
+/// starts inherit it.
+fn raise_descriptors(agents: usize) {
+    let needed = DESCRIPTORS + 2 * u64::try_from(agents).unwrap_or(0);
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if needed <= soft {
+        return;
+    }
+    if needed > hard || setrlimit(Resource::RLIMIT_NOFILE, needed, hard).is_err() {
+        report(format_args!(
+            "{agents} agents need {needed} open files and {hard} are allowed: not all are heard at once"
+        ));
+    }
+}
 
 /// Supervises the fleet of `state` until it is told to end.
 ///
@@ -94,10 +119,9 @@ async fn supervise(state: &State) -> Result<(), ApplyError> {
     let mut live = start::start(state, sender.clone())?;
     let socket = client::socket(&state.paths);
     let listener = control::listen(&socket).map_err(|error| failed("no socket for commands", error))?;
-    let mut tasks = vec![tokio::spawn(control::serve(listener, sender.clone()))];
-    if live.manager() == ManagerKind::Systemd {
-        tasks.push(tokio::spawn(units::listen(state.fleet.clone(), sender)));
-    }
+    let mut served = tokio::spawn(control::serve(listener, sender.clone()));
+    let heard = (live.manager() == ManagerKind::Systemd)
+        .then(|| tokio::spawn(units::listen(state.fleet.clone(), sender.clone())));
     let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref(), report);
     notifier.tell("READY=1");
     let watchdog = watchdog();
@@ -126,6 +150,15 @@ async fn supervise(state: &State) -> Result<(), ApplyError> {
                 live.turn(std::iter::empty());
             }
         }
+        if std::mem::take(&mut live.listen_again) && !socket.exists() {
+            match control::listen(&socket) {
+                Ok(listener) => {
+                    served.abort();
+                    served = tokio::spawn(control::serve(listener, sender.clone()));
+                }
+                Err(error) => report(format_args!("no socket for commands: {error}; the relist tries again")),
+            }
+        }
         // Only a loop that turns says that it lives.
         if watchdog.is_some_and(|every| fed + every <= Instant::now()) {
             fed = Instant::now();
@@ -133,7 +166,8 @@ async fn supervise(state: &State) -> Result<(), ApplyError> {
         }
     }
     notifier.tell("STOPPING=1");
-    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    served.abort();
+    heard.iter().for_each(tokio::task::JoinHandle::abort);
     let _ = std::fs::remove_file(socket);
     Ok(())
 }

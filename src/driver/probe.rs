@@ -11,7 +11,7 @@ use crate::supervise::event::{EffectResult, Probe};
 use crate::system::proc;
 
 /// Milliseconds of one clock tick: USER_HZ is 100 on every Linux architecture that fleet runs on (time(7)).
-const TICK_MS: u64 = 10;
+pub(super) const TICK_MS: u64 = 10;
 
 /// Looks at the agent whose shim listens at `socket` and has the pid `shim`.
 pub(super) fn probe(socket: &Path, shim: Option<u32>, reader: &Reader, now: Moment) -> EffectResult {

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::Input;
 use crate::ids::AgentName;
 use crate::shim::protocol::{Event, Frame, HANDSHAKE, from_shim};
+use crate::system::proc;
 
 /// Waits between tries to connect. After them a shim that runs is said not to answer, and is tried on.
 const TRIES: [u64; 5] = [5, 20, 100, 300, 1_000];
@@ -59,6 +60,11 @@ impl Subscription {
                         tell(Heard::Lost);
                         return;
                     }
+                    // It ended before it was heard: nothing else tells of that.
+                    Err(_) if !is_up(run) => {
+                        tell(Heard::Lost);
+                        return;
+                    }
                     Err(error) => {
                         let wait = tries.next().copied().unwrap_or_else(|| {
                             tell(Heard::Unreachable(words(&socket, &error)));
@@ -71,6 +77,11 @@ impl Subscription {
         });
         Self { task, run }
     }
+}
+
+/// Whether the shim of this run still runs.
+fn is_up((pid, start_ticks): (u32, u64)) -> bool {
+    proc::stat(pid).is_some_and(|stat| !stat.is_dead() && stat.start_ticks == start_ticks)
 }
 
 fn words(socket: &Path, error: &io::Error) -> String {

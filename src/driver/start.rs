@@ -8,7 +8,7 @@ use super::effects::Effects;
 use super::live::Live;
 use super::reading::Readers;
 use super::watch::Watches;
-use super::{Input, clock, report};
+use super::{Input, clock, look, report};
 use crate::apply::ApplyError;
 use crate::apply::state::State;
 use crate::journal::Journal;
@@ -71,8 +71,10 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
         memories: recovered.memories,
         queued: recovered.queued,
         next_effect: recovered.next_effect,
-        journal_lost: recovered.paused,
+        // A loss that is new is news to the machine, which tells people of it.
+        journal_lost: recovered.paused.filter(|_| opened.lost.is_none()),
     });
+    let manager_began = look::manager_began(ledger.manager, clock::now());
     let mut live = Live {
         state: state.clone(),
         machine,
@@ -89,11 +91,13 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
         waiting: Vec::new(),
         marked: BTreeSet::new(),
         since: clock::now().wall,
+        manager_began,
         unwritten: None,
         events: Vec::new(),
         words: BTreeSet::new(),
         spent: Vec::new(),
         acting: BTreeMap::new(),
+        listen_again: false,
         inputs,
     };
     live.take_in(opened.lost.into_iter().map(|why| Event::JournalLost { why }).collect());

@@ -4,7 +4,7 @@ use super::clock;
 use super::control::{self, Asked};
 use super::live::{Live, Unwritten, Waiter};
 use super::words::{Answer, Ask};
-use super::{Input, report};
+use super::{Input, failpoint, report};
 use crate::ids::AgentName;
 use crate::journal::inbox;
 use crate::supervise::decision::{Act, Decision, EffectId};
@@ -62,12 +62,14 @@ impl Live {
         if all.events.is_empty() && all.decisions.is_empty() && request.is_none() {
             return true;
         }
+        failpoint::reach("before-append");
         let written = match request {
             Some(id) => self.journal.append_inbox(id, now.wall, &all.events, &all.decisions).map(drop),
             None => self.journal.append(now.wall, &all.events, &all.decisions).map(drop),
         };
         match written {
             Ok(()) => {
+                failpoint::reach("after-append");
                 self.let_words_go();
                 for decision in all.decisions {
                     self.carry_out(decision);
@@ -106,7 +108,9 @@ impl Live {
             }
             let reader = agent.as_ref().map(|agent| self.reader(agent)).unwrap_or_default();
             let pid = agent.as_ref().and_then(|agent| self.machine.agent(agent)?.pid);
+            failpoint::reach("before-effect");
             self.effects.leave(effect.id, effect.act, reader, pid);
+            failpoint::reach("after-effect");
         }
     }
 
@@ -127,10 +131,12 @@ impl Live {
                     return;
                 }
                 self.take_in(vec![Event::Request { request: waiting.request.clone() }]);
+                failpoint::reach("inbox-taken");
                 if !self.commit_of(Some(&waiting.id)) {
                     return;
                 }
             }
+            failpoint::reach("inbox-written");
             if let Err(error) = inbox::remove(&waiting) {
                 report(format_args!("{error}"));
             }

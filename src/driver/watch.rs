@@ -57,6 +57,8 @@ impl Watches {
         let flags = Arc::new(Flags::default());
         let folders = [
             (state.paths.state.clone(), None),
+            // A folder that somebody still has open tells nothing of its own end.
+            (state.paths.runtime.parent().unwrap_or(&state.paths.runtime).to_path_buf(), None),
             (state.paths.runtime.clone(), Some(Changed::Sockets)),
             (state.paths.state.join("pending"), Some(Changed::Pending)),
             (state.paths.state.join("inbox"), Some(Changed::Inbox)),
