@@ -9,7 +9,7 @@ use crate::ids::AgentName;
 use crate::journal::inbox;
 use crate::supervise::decision::{Act, Decision, EffectId};
 use crate::supervise::event::{Caller, Event, Request};
-use crate::supervise::message::Message;
+use crate::supervise::message::{Message, MessageState};
 
 /// Between two tries to write a journal that could not be written, in milliseconds.
 const AGAIN: u64 = 2_000;
@@ -232,14 +232,22 @@ impl Live {
             let _ = answer.send(Answer::Message { message: Box::new(known) });
             return;
         }
+        // Refused is only what is not taken.
+        self.commit();
+        if let Some(unwritten) = &self.unwritten {
+            let _ = answer.send(not_written(&unwritten.why));
+            return;
+        }
         let id = message.id.clone();
         self.waiting.push(Waiter { id, until: clock::now().awake + wait_ms, answer });
-        self.take_in(vec![Event::Request { request: Request::Send { message } }]);
+        self.take_in(vec![Event::Request { request: Request::Send { message: message.clone() } }]);
         self.commit();
         if let Some(why) = self.unwritten.as_ref().map(|unwritten| unwritten.why.clone())
             && let Some(waiter) = self.waiting.pop()
         {
-            let _ = waiter.answer.send(not_written(&why));
+            // It is brought when the journal can be written, unless this process ends before.
+            let message = Message { state: MessageState::Unknown, why, ..message };
+            let _ = waiter.answer.send(Answer::Message { message: Box::new(message) });
         }
     }
 

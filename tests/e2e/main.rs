@@ -36,6 +36,7 @@ mod seeded;
 mod shims;
 mod strangers;
 mod supervised;
+mod supervised_full_disk;
 mod support;
 mod top;
 mod trouble;

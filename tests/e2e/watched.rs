@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::support::{As, LONG};
 use crate::world::{Manager, World};
 
-const HEAD: &str = "fleet \"shop\" version=1 supervise=#true\nfloor \"exempt\" reason=\"x\"\n\
+pub const HEAD: &str = "fleet \"shop\" version=1 supervise=#true\nfloor \"exempt\" reason=\"x\"\n\
     defaults { stop-timeout \"2s\"; restart \"on-failure\" delay=\"1s\" max-delay=\"1s\" burst=3 within=\"1h\"; }\n";
 
 pub struct Watched {
