@@ -218,7 +218,10 @@ impl Live {
             AgentEvent::Running { run } => {
                 let key = (run.pid, run.start_ticks);
                 if self.subscriptions.get(agent).is_none_or(|known| known.run != key) {
-                    self.readers.forget(agent);
+                    // Of the first run that is met here they have just been read.
+                    if self.runs.contains_key(agent) {
+                        self.readers.forget(agent);
+                    }
                     self.titles.remove(agent);
                     let record = self.state.run(agent);
                     let info = record.map(|record| RunInfo {

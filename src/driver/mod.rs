@@ -117,6 +117,7 @@ async fn supervise(state: &State) -> Result<(), ApplyError> {
     let mut int = signal(SignalKind::interrupt()).map_err(|error| failed("no signals", error))?;
     let (sender, mut inputs) = unbounded_channel();
     let mut live = start::start(state, sender.clone())?;
+    give_back_memory();
     let socket = client::socket(&state.paths);
     let listener = control::listen(&socket).map_err(|error| failed("no socket for commands", error))?;
     let mut served = tokio::spawn(control::serve(listener, sender.clone()));
@@ -170,6 +171,13 @@ async fn supervise(state: &State) -> Result<(), ApplyError> {
     heard.iter().for_each(tokio::task::JoinHandle::abort);
     let _ = std::fs::remove_file(socket);
     Ok(())
+}
+
+/// Returns to the system what reading everything at the start needed, and nothing later does.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: has no precondition; it only releases pages that the allocator has free.
+    let _ = unsafe { nix::libc::malloc_trim(0) };
 }
 
 /// What else has come in.

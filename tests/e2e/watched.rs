@@ -1,5 +1,6 @@
 //! A supervised fleet, and what its supervisor says and wrote.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -198,12 +199,14 @@ pub fn rss(pid: u64) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Voluntary and other context switches of all threads.
-pub fn switches(pid: u64) -> u64 {
+/// Voluntary and other context switches of each thread.
+pub fn switches(pid: u64) -> BTreeMap<std::ffi::OsString, u64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     let of = |status: String| -> u64 {
         let lines = status.lines().filter(|line| line.contains("voluntary_ctxt_switches"));
         lines.map(|line| line.rsplit('\t').next().unwrap().parse::<u64>().unwrap()).sum()
     };
-    threads.filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok()).map(of).sum()
+    let read =
+        |thread: fs::DirEntry| Some((thread.file_name(), of(fs::read_to_string(thread.path().join("status")).ok()?)));
+    threads.filter_map(read).collect()
 }
