@@ -90,7 +90,7 @@ async fn serve(
     streams: Arc<Mutex<BTreeMap<String, UnboundedSender<Vec<u8>>>>>,
 ) -> Option<()> {
     let mut head = Vec::new();
-    while memchr::memchr_iter(b'\n', &head).count() < 2 {
+    while head.split(|byte| *byte == b'\n').count() <= 2 {
         let mut chunk = [0; 512];
         let length = stream.read(&mut chunk).await.ok().filter(|length| *length > 0)?;
         head.extend_from_slice(&chunk[..length]);
