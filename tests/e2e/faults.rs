@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fleet::journal::Reader;
 use fleet::supervise::message::MessageState;
+use fleet::system::lock;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -50,9 +51,13 @@ fn supervisor(world: &World) -> Option<i32> {
 fn come_back(world: &World, dead: i32) -> Duration {
     let begun = Instant::now();
     if world.kind == Manager::Local {
-        world.apply(&["--yes"], 0);
+        // Until the kernel has ended its last thread, it holds the fleet.
+        let lock = world.state_folder().join("shop/supervisor.lock");
+        wait_for("its end", || !lock::is_held(&lock));
     }
-    wait_for("another supervisor", || supervisor(world).is_some_and(|pid| pid != dead));
+    let said = if world.kind == Manager::Local { world.apply(&["--yes"], 0) } else { String::new() };
+    let words = format!("another supervisor than {dead}; the apply said:\n{said}");
+    wait_for(&words, || supervisor(world).is_some_and(|pid| pid != dead));
     begun.elapsed()
 }
 
