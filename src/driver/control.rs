@@ -107,27 +107,49 @@ pub(super) fn refused(why: impl Into<String>, help: impl Into<String>) -> Answer
     Answer::Refused { why: why.into(), help: help.into() }
 }
 
-/// Whose process `pid` is: that of an agent when it sits in the agent's control group or below its shim.
-pub(super) fn caller(pid: Option<u32>, fleet: &FleetId, shims: impl Fn(u32) -> Option<AgentName>) -> Caller {
-    // A peer that is gone already, or of another pid namespace, cannot be an operator's.
-    let Some(mut pid) = pid.filter(|pid| *pid != 0) else { return Caller::Operator };
-    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+/// Whose process `pid` is: that of an agent when it sits in the agent's control group or below its shim. `None`: it is gone,
+/// or of another pid namespace, so it may be anybody's.
+pub(super) fn caller(pid: Option<u32>, fleet: &FleetId, shims: impl Fn(u32) -> Option<AgentName>) -> Option<Caller> {
+    let mut pid = pid.filter(|pid| *pid != 0)?;
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     let unit = groups.lines().flat_map(|line| line.split('/')).find_map(|part| {
         let agent = part.strip_prefix(&format!("fleet-{fleet}-"))?.strip_suffix(".service")?;
         let agent = AgentName::new(agent).ok()?;
         (UnitName::agent(fleet, &agent).as_str() == part).then_some(agent)
     });
     if let Some(agent) = unit {
-        return Caller::Agent { agent };
+        return Some(Caller::Agent { agent });
     }
     for _ in 0..DEPTH {
         if let Some(agent) = shims(pid) {
-            return Caller::Agent { agent };
+            return Some(Caller::Agent { agent });
         }
-        match proc::stat(pid) {
-            Some(stat) if stat.parent > 1 => pid = stat.parent,
-            _ => break,
-        }
+        // A parent that ended under the walk has left its child to somebody else: who that is was not seen.
+        pid = match proc::stat(pid)?.parent {
+            0 | 1 => break,
+            parent => parent,
+        };
     }
-    Caller::Operator
+    Some(Caller::Operator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_told_is_not_taken_for_a_person() {
+        let fleet = FleetId::new("shop").unwrap();
+        let nobody = |_| None;
+        assert_eq!(caller(None, &fleet, nobody), None);
+        assert_eq!(caller(Some(0), &fleet, nobody), None);
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        assert_eq!(caller(Some(child.id()), &fleet, nobody), None, "it is gone");
+        assert_eq!(caller(Some(std::process::id()), &fleet, nobody), Some(Caller::Operator));
+        let agent = AgentName::new("coder").unwrap();
+        let parent = std::os::unix::process::parent_id();
+        let below = |pid| (pid == parent).then(|| agent.clone());
+        assert_eq!(caller(Some(std::process::id()), &fleet, below), Some(Caller::Agent { agent: agent.clone() }));
+    }
 }

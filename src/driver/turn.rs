@@ -149,43 +149,46 @@ impl Live {
     /// Somebody asks.
     pub(super) fn asked(&mut self, asked: Asked) {
         let Asked { ask, pid, answer } = asked;
+        let Some(caller) = self.caller(pid) else {
+            let why = "who asks cannot be told: its process is gone";
+            let _ = answer.send(control::refused(why, "ask again, and wait for the answer"));
+            return;
+        };
         let reply = match ask {
             Ask::Status => Answer::Status { status: Box::new(self.status()) },
-            Ask::WhoAmI => Answer::You { caller: caller_word(&self.caller(pid)) },
+            Ask::WhoAmI => Answer::You { caller: caller_word(&caller) },
             Ask::Send { id, to, text, ttl_ms, wait_ms } => {
-                let from = self.caller(pid);
-                return self.send(Message::new(id, to, from, text, clock::now(), ttl_ms), wait_ms, answer);
+                return self.send(Message::new(id, to, caller, text, clock::now(), ttl_ms), wait_ms, answer);
             }
             Ask::Message { id } => match self.journal.message(&id) {
                 Ok(Some(message)) => Answer::Message { message: Box::new(message) },
                 Ok(None) => control::refused(format!("there is no message {id}"), "`fleet messages` lists them"),
                 Err(error) => control::refused(error.to_string(), error.help().unwrap_or_default()),
             },
-            Ask::Recall { id } => self.recall(pid, id),
+            Ask::Recall { id } => self.recall(&caller, id),
             Ask::Clear { agents } => {
-                let caller = self.caller(pid);
                 if matches!(caller, Caller::Agent { .. }) {
                     control::refused("an agent does not clear quarantines", "ask a person to run `fleet clear`")
                 } else {
                     self.request(Request::Clear { agents, caller })
                 }
             }
-            Ask::ClearJournalLost if matches!(self.caller(pid), Caller::Agent { .. }) => {
+            Ask::ClearJournalLost if matches!(caller, Caller::Agent { .. }) => {
                 control::refused("an agent does not clear the loss of a journal", "ask a person to do it")
             }
             Ask::ClearJournalLost => self.request(Request::ClearJournalLost),
             // Otherwise an agent could hide what is said about it.
-            Ask::MarkRead { .. } if matches!(self.caller(pid), Caller::Agent { .. }) => {
+            Ask::MarkRead { .. } if matches!(caller, Caller::Agent { .. }) => {
                 control::refused("an agent does not read notices for people", "they stay unread")
             }
             Ask::MarkRead { notices } => done(self.journal.mark_read(&notices)),
-            Ask::Propose { kind, proposal } => match self.caller(pid) {
+            Ask::Propose { kind, proposal } => match caller {
                 Caller::Agent { agent } => self.propose(&agent, &kind, &proposal),
                 _ => {
                     control::refused("only an agent proposes", "change the roster itself: `fleet add`, or an editor")
                 }
             },
-            Ask::CloseProposal { .. } if matches!(self.caller(pid), Caller::Agent { .. }) => control::refused(
+            Ask::CloseProposal { .. } if matches!(caller, Caller::Agent { .. }) => control::refused(
                 "an agent does not close proposals",
                 "a person runs `fleet propose accept` or `reject`",
             ),
@@ -198,21 +201,20 @@ impl Live {
     }
 
     /// Takes a message back: a person any, an agent its own.
-    fn recall(&mut self, pid: Option<u32>, id: String) -> Answer {
+    fn recall(&mut self, caller: &Caller, id: String) -> Answer {
         let message = match self.journal.message(&id) {
             Ok(Some(message)) => message,
             Ok(None) => return control::refused(format!("there is no message {id}"), "`fleet messages` lists them"),
             Err(error) => return control::refused(error.to_string(), error.help().unwrap_or_default()),
         };
-        let caller = self.caller(pid);
-        if matches!(caller, Caller::Agent { .. }) && caller != message.from {
+        if matches!(caller, Caller::Agent { .. }) && *caller != message.from {
             let why = format!("{id} is from {}, and an agent takes back only its own messages", message.from);
             return control::refused(why, "ask whoever sent it");
         }
         self.request(Request::Recall { id })
     }
 
-    fn caller(&self, pid: Option<u32>) -> Caller {
+    fn caller(&self, pid: Option<u32>) -> Option<Caller> {
         control::caller(pid, &self.state.fleet, |pid| {
             let mut shims = self.machine.agents();
             shims.find(|(_, view)| view.pid == Some(pid)).map(|(name, _)| name.clone())
