@@ -16,7 +16,7 @@ pub fn policy(fleet: &Fleet) -> FleetPolicy {
 }
 
 fn of_agent(agent: &Agent) -> AgentPolicy {
-    let Watch { stall, heartbeat, idle_ok, spend, lifecycle, fallbacks, digest_ms } = agent.watch.clone();
+    let Watch { stall, heartbeat, idle_ok, spend, lifecycle, digest_ms } = agent.watch.clone();
     let policy = &agent.policy;
     AgentPolicy {
         name: agent.name.clone(),
@@ -36,7 +36,8 @@ fn of_agent(agent: &Agent) -> AgentPolicy {
         shows_idle: policy.patterns.iter().any(|pattern| pattern.kind == PatternKind::Idle),
         spend,
         lifecycle,
-        fallbacks,
+        // Nobody can start an agent with another model of its chain yet: a chain that is announced would only interrupt.
+        fallbacks: 0,
         digest_ms,
     }
 }

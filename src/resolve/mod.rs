@@ -351,7 +351,7 @@ fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostic
             script: runtime.script.clone().map(crate::script::Script::new),
             terminal: settings.terminal.clone(),
             policy: settings.policy.clone(),
-            watch: watch::watch(context, member, &runtime, file),
+            watch: watch::watch(member, file),
             requires_sandbox: part.sandbox.required.as_ref().filter(|flag| flag.value).map(|flag| flag.span),
             name: name.clone(),
         });

@@ -191,8 +191,6 @@ pub struct Watch {
     pub idle_ok: bool,
     pub spend: Spend,
     pub lifecycle: Lifecycle,
-    /// How many models its chain has behind the one in use.
-    pub fallbacks: u32,
     /// How often it is given its digest, in milliseconds.
     pub digest_ms: Option<u64>,
 }

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, Member, Watch};
+use super::{Member, Watch};
 use crate::manifest::{AgentKind, SecretSource};
 use crate::roster::check::{Node, Value};
 use crate::roster::decode;
 use crate::roster::decode::runtime_file::{Reports, RuntimeFile};
-use crate::roster::model::{Roster, RuntimePart, SettingsPart, SpendPart};
+use crate::roster::model::{Roster, SettingsPart, SpendPart};
 use crate::supervise::policy::{Heartbeat, HeartbeatKind, Lifecycle, Spend, Stall};
 
 /// The interval of a periodic runtime whose roster names none, in milliseconds.
 const BEAT_MS: u64 = 15_000;
 
 /// Of the agents that `member` declares.
-pub(super) fn watch(context: &Context<'_>, member: &Member<'_>, runtime: &RuntimePart, file: &RuntimeFile) -> Watch {
+pub(super) fn watch(member: &Member<'_>, file: &RuntimeFile) -> Watch {
     let (node, part) = (member.node, &member.part);
     let stall = &part.stall;
     Watch {
@@ -34,7 +34,6 @@ pub(super) fn watch(context: &Context<'_>, member: &Member<'_>, runtime: &Runtim
         idle_ok: node.kind != AgentKind::Agent || member.role.idle_ok,
         spend: spend(&part.spend),
         lifecycle: lifecycle(part),
-        fallbacks: fallbacks(context.roster, part, runtime),
         digest_ms: node.digest_ms,
     }
 }
@@ -46,17 +45,6 @@ fn lifecycle(part: &SettingsPart) -> Lifecycle {
         }
         _ => Lifecycle::Always,
     }
-}
-
-/// How many links of the agent's chain stand behind the one in use.
-fn fallbacks(roster: &Roster, part: &SettingsPart, runtime: &RuntimePart) -> u32 {
-    let wanted = part.models.as_ref();
-    let chain = wanted.and_then(|wanted| roster.chains.iter().find(|chain| chain.name.value == wanted.value));
-    let (Some(chain), Some(model)) = (chain, &runtime.model) else { return 0 };
-    let used = chain.uses.iter().position(|link| {
-        link.model.value == model.value && link.runtime.as_ref().is_none_or(|own| own.value == runtime.name.value)
-    });
-    used.map_or(0, |used| u32::try_from(chain.uses.len() - used - 1).unwrap_or(u32::MAX))
 }
 
 fn spend(part: &SpendPart) -> Spend {
