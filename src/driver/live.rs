@@ -7,8 +7,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::effects::Effects;
-use super::reading::{self, Readers};
-use super::shims::{Heard, Subscription};
+use super::reading::Readers;
+use super::shims::Subscription;
 use super::watch::{Changed, Watches};
 use super::words::Answer;
 use super::{Input, clock, failpoint, look, report, start};
@@ -16,7 +16,6 @@ use crate::apply::state::State;
 use crate::ids::AgentName;
 use crate::journal::Journal;
 use crate::plan::Ledger;
-use crate::shim::protocol;
 use crate::shim::reader::Reader;
 use crate::supervise::Machine;
 use crate::supervise::clock::Millis;
@@ -24,10 +23,6 @@ use crate::supervise::decision::{Decision, EffectId};
 use crate::supervise::event::{AgentEvent, Event};
 use crate::supervise::message::MessageId;
 use crate::supervise::policy::FleetPolicy;
-use crate::system::proc;
-
-/// How long an end is waited for after its subscription broke.
-const ENDING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Waits between looks at an agent whose socket is there and whose record is not, in milliseconds.
 const SOON: [u64; 6] = [5, 20, 100, 300, 1_000, 3_000];
@@ -280,102 +275,6 @@ impl Live {
                 self.look(&change.agent);
             }
             Input::Again { agent, waits } => self.look_at_socket(&agent, waits),
-        }
-    }
-
-    fn heard(&mut self, agent: &AgentName, heard: Heard) {
-        let what = match heard {
-            Heard::Connected => AgentEvent::Reachable { reachable: true, why: String::new() },
-            Heard::Unreachable(why) => {
-                // One that ended before its socket was found has none to tell of its end.
-                self.look(agent);
-                if !self.subscriptions.contains_key(agent) {
-                    return;
-                }
-                AgentEvent::Reachable { reachable: false, why }
-            }
-            Heard::Lost => return self.lost(agent),
-            Heard::Event(event) => match event {
-                protocol::Event::Activity { bytes } => AgentEvent::Activity { bytes },
-                protocol::Event::Settled { lines, title, ready, .. } => {
-                    self.titles.extend(title.map(|title| (agent.clone(), title)));
-                    let screen = self.screen(agent, &lines, true);
-                    self.take_in(vec![Event::Agent { agent: agent.clone(), what: screen }]);
-                    return self.ready(agent, ready);
-                }
-                protocol::Event::Now { title, lines, ready, bytes, viewers, typing, .. } => {
-                    self.titles.insert(agent.clone(), title);
-                    let screen = self.screen(agent, &lines, false);
-                    let all = [AgentEvent::Activity { bytes }, screen, AgentEvent::Viewers { viewers, typing }];
-                    let event = |what| Event::Agent { agent: agent.clone(), what };
-                    let events = all.into_iter().map(event).collect();
-                    self.take_in(events);
-                    return self.ready(agent, ready);
-                }
-                protocol::Event::Title { title } => {
-                    self.titles.insert(agent.clone(), title);
-                    return;
-                }
-                protocol::Event::Viewer { viewers, typing } => AgentEvent::Viewers { viewers, typing },
-                protocol::Event::Report { report, .. } => return self.word(agent, &report),
-                protocol::Event::Refused { why } => AgentEvent::Refused { why },
-                protocol::Event::Bell => return,
-                // Its records are written by now.
-                protocol::Event::Exit { .. } => return self.look(agent),
-            },
-        };
-        self.take_in(vec![Event::Agent { agent: agent.clone(), what }]);
-    }
-
-    fn ready(&mut self, agent: &AgentName, ready: bool) {
-        if ready {
-            self.take_in(vec![Event::Agent { agent: agent.clone(), what: AgentEvent::Ready }]);
-        }
-    }
-
-    fn screen(&mut self, agent: &AgentName, lines: &[String], settled: bool) -> AgentEvent {
-        let reader = self.reader(agent);
-        let title = self.titles.get(agent).map_or("", String::as_str);
-        AgentEvent::Screen { reading: reading::read(&reader, title, lines, settled, clock::now()) }
-    }
-
-    /// A subscription broke: its run ended, or is about to.
-    fn lost(&mut self, agent: &AgentName) {
-        let Some(subscription) = self.subscriptions.remove(agent) else { return };
-        let (pid, start_ticks) = subscription.run;
-        self.look(agent);
-        // It goes on for a moment, or its shim has dropped a reader that was too slow: the next look tells.
-        let process = crate::manifest::ProcessId { pid, start_ticks, boot_id: proc::boot_id().to_owned() };
-        if !self.subscriptions.contains_key(agent) {
-            return;
-        }
-        match proc::Handle::open(&process) {
-            Ok(Some(handle)) => {
-                let (inputs, agent) = (self.inputs.clone(), agent.clone());
-                tokio::task::spawn_blocking(move || {
-                    // Most end within milliseconds; whoever goes on is subscribed to again by now.
-                    let _ = handle.wait_until(std::time::Instant::now() + ENDING);
-                    inputs.send(Input::Gone(agent))
-                });
-            }
-            // It ended between the look and now.
-            Ok(None) => self.look(agent),
-            Err(_) => {}
-        }
-    }
-
-    /// A shim listens a moment before its record says that it runs.
-    fn look_at_socket(&mut self, agent: &AgentName, waits: &'static [u64]) {
-        if self.subscriptions.contains_key(agent) || !self.state.paths.socket(agent).exists() {
-            return;
-        }
-        self.look(agent);
-        if let Some((wait, waits)) = waits.split_first().filter(|_| !self.subscriptions.contains_key(agent)) {
-            let (inputs, agent) = (self.inputs.clone(), agent.clone());
-            tokio::spawn(async move {
-                tokio::time::sleep(std::time::Duration::from_millis(*wait)).await;
-                inputs.send(Input::Again { agent, waits })
-            });
         }
     }
 

@@ -52,7 +52,10 @@ fn is_of_this_boot(exit: &ExitRecord, since: Millis, now: Moment) -> bool {
 pub(super) fn manager_began(kind: ManagerKind, now: Moment) -> Millis {
     let is_service = kind == ManagerKind::Systemd && std::env::var_os("NOTIFY_SOCKET").is_some();
     let parent = u32::try_from(nix::unistd::getppid().as_raw()).ok().filter(|_| is_service);
-    parent.and_then(proc::stat).map_or(0, |stat| (now.wall + stat.start_ticks * TICK_MS).saturating_sub(now.boot))
+    // Rounded up: its ticks are coarser than the times of records, and its predecessor's last agents ended just before.
+    parent
+        .and_then(proc::stat)
+        .map_or(0, |stat| (now.wall + (stat.start_ticks + 1) * TICK_MS).saturating_sub(now.boot))
 }
 
 fn run_of(run: &RunRecord, state: &State, agent: &AgentName) -> Run {

@@ -10,6 +10,7 @@ mod control;
 mod digest;
 mod effects;
 mod failpoint;
+mod heard;
 mod live;
 mod look;
 mod probe;
