@@ -304,19 +304,29 @@ impl Live {
     }
 
     fn watch_anew(&mut self) {
+        /// What goes while it is being watched is made again; whoever removes it for ever is left to the relist.
+        const TRIES: usize = 5;
         self.watches = None;
-        for folder in [
-            self.state.paths.runtime.clone(),
-            self.state.paths.state.join("pending"),
-            self.state.paths.state.join("inbox"),
-        ] {
-            if let Err(error) = crate::system::fs::ensure_private_dir(&folder) {
-                report(format_args!("{error}"));
+        let paths = &self.state.paths;
+        let folders = [paths.runtime.clone(), paths.state.join("pending"), paths.state.join("inbox")];
+        for _ in 0..TRIES {
+            for folder in &folders {
+                if let Err(error) = crate::system::fs::ensure_private_dir(folder) {
+                    report(format_args!("{error}"));
+                }
             }
-        }
-        match Watches::open(&self.state, self.inputs.clone()) {
-            Ok(watches) => self.watches = Some(watches),
-            Err(error) => report(format_args!("no file is watched: {error}; what changes is found by the relist")),
+            match Watches::open(&self.state, self.inputs.clone()) {
+                Ok(watches) => self.watches = Some(watches),
+                Err(error) => {
+                    report(format_args!("no file is watched: {error}; what changes is found by the relist"));
+                    return;
+                }
+            }
+            // From here on the watches tell of an end; one before it told nobody.
+            let watched = self.watches.as_ref().is_some_and(|watches| watches.problems.is_empty());
+            if watched && folders.iter().all(|folder| folder.is_dir()) {
+                return;
+            }
         }
     }
 }

@@ -67,6 +67,11 @@ impl Watched {
         client::ask(&self.runtime().join("supervisor.sock"), ask, LONG).unwrap()
     }
 
+    /// Whether anybody answers.
+    pub fn answers(&self) -> bool {
+        client::ask(&self.runtime().join("supervisor.sock"), Ask::WhoAmI, LONG).is_ok()
+    }
+
     pub fn clear(&self, agent: &str) {
         let agents = [fleet::ids::AgentName::new(agent).unwrap()].into();
         assert_eq!(self.ask(Ask::Clear { agents }), Answer::Done);
