@@ -55,7 +55,7 @@ impl Digest {
     #[must_use]
     pub fn of(since: Millis, decisions: &[DecisionRow]) -> Self {
         let mut counted: BTreeMap<(Option<&str>, &str), Line> = BTreeMap::new();
-        for row in decisions.iter().filter(|row| row.at >= since && is_trouble(row)) {
+        for row in decisions.iter().filter(|row| row.at >= since && is_trouble(row) && !row.is_only_a_look()) {
             let line = counted.entry((row.agent.as_deref(), &row.rule)).or_insert_with(|| Line {
                 agent: row.agent.clone(),
                 rule: row.rule.clone(),
@@ -107,6 +107,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::rows::EffectRow;
 
     #[test]
     fn trouble_is_counted_and_the_rest_is_not() {
@@ -118,6 +119,16 @@ mod tests {
             let (rule, reason) = (rule.to_owned(), reason.to_owned());
             DecisionRow { seq: at, at, agent, rule, reason, standing: None, effects: vec![effect] }
         };
+        let look = EffectRow {
+            id: 1,
+            decision: 14,
+            at: 14,
+            agent: None,
+            act: serde_json::json!({"act": "probe", "agent": "b"}),
+            state: "done".to_owned(),
+            result: None,
+            answered: None,
+        };
         let rows = [
             row(5, "a", "restart", "too early"),
             row(10, "a", "restart", "first"),
@@ -125,6 +136,7 @@ mod tests {
             row(12, "a", "restart", "second"),
             row(12, "a", "restart", "started: second"),
             row(13, "b", "limit", "429"),
+            DecisionRow { effects: vec![look], ..row(14, "b", "stall", "a look") },
         ];
         let digest = Digest::of(10, &rows);
         assert_eq!(digest.text(9), "- a: restart ×2; last: second\n- b: limit ×1; last: 429\n");

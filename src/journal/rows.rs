@@ -63,6 +63,15 @@ pub enum TrailRow {
     Decision(DecisionRow),
 }
 
+impl DecisionRow {
+    /// Whether it was only decided to look at an agent, which is no news.
+    #[must_use]
+    pub fn is_only_a_look(&self) -> bool {
+        let is_look = |effect: &EffectRow| effect.act.get("act").is_some_and(|act| act == "probe");
+        self.standing.is_none() && !self.effects.is_empty() && self.effects.iter().all(is_look)
+    }
+}
+
 impl TrailRow {
     /// Its number.
     #[must_use]

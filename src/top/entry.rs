@@ -25,8 +25,7 @@ impl Entry {
     /// That of a row of the journal. `None`: it was decided to look at an agent, which is no news.
     #[must_use]
     pub fn of(row: &DecisionRow, clock: String, look: Look) -> Option<Self> {
-        let is_look = |effect: &EffectRow| effect.act.get("act").is_some_and(|act| act == "probe");
-        if row.standing.is_none() && !row.effects.is_empty() && row.effects.iter().all(is_look) {
+        if row.is_only_a_look() {
             return None;
         }
         let standing =

@@ -22,7 +22,9 @@ use crate::supervise::decision::Rule;
 /// Rows that are read at once.
 const PAGE: usize = 1_000;
 /// Looks in a row that may fail before the journal counts as unreadable.
-const FAILURES: u32 = 5;
+const FAILURES: u32 = 40;
+/// Between two looks at a journal that cannot be read in this moment.
+const SOON: std::time::Duration = std::time::Duration::from_millis(100);
 /// Rows that are looked through for a rule.
 const SEARCHED: usize = 50_000;
 
@@ -31,7 +33,7 @@ pub fn run(ui: &Ui, global: &Global, args: &Events) -> Result<Exit, CliError> {
     let clock = Clock::read();
     let wanted = Wanted::of(&target, args, &clock)?;
     let printer = Printer { ui, json: args.json, agents: width(&target), wanted };
-    let Some(reader) = sources::journal(&target)? else {
+    let Some(reader) = opened(&target, args.follow)? else {
         if !args.follow {
             return Err(sources::the_journal(&target).err().unwrap_or_else(|| CliError::failed("", "")));
         }
@@ -43,6 +45,25 @@ pub fn run(ui: &Ui, global: &Global, args: &Events) -> Result<Exit, CliError> {
         printer.print(&row, &clock);
     }
     if args.follow { follow(&target, Some(reader), last, &printer) } else { Ok(Exit::Ok) }
+}
+
+/// The journal. Whoever follows it may come while it is being begun or set aside, and is given a moment.
+fn opened(target: &Target, follows: bool) -> Result<Option<Reader>, CliError> {
+    const TRIES: u32 = 40;
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+    let mut tries = if follows { TRIES } else { 0 };
+    loop {
+        match sources::journal(target).map(|found| found.map(|reader| (reader.last_seq(), reader))) {
+            Ok(None) => return Ok(None),
+            Ok(Some((Ok(_), reader))) => return Ok(Some(reader)),
+            Ok(Some((Err(error), _))) if tries == 0 => return Err(error.into()),
+            Err(error) if tries == 0 => return Err(error),
+            _ => {
+                tries -= 1;
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
 }
 
 /// Which rows.
@@ -69,7 +90,8 @@ impl Wanted {
     /// The last `limit` of what is there.
     fn past(&self, reader: &Reader, limit: usize) -> Result<Vec<TrailRow>, CliError> {
         let limit = if limit == 0 { usize::MAX } else { limit };
-        let read = if self.rule.is_some() { SEARCHED.max(limit) } else { limit };
+        // What is not shown is read as well.
+        let read = if self.all && self.rule.is_none() { limit } else { SEARCHED.max(limit) };
         let agent = self.agent.as_ref().map(AgentName::as_str);
         let mut rows: Vec<TrailRow> =
             reader.decisions(self.since, agent, read)?.into_iter().map(TrailRow::Decision).collect();
@@ -88,7 +110,8 @@ impl Wanted {
             TrailRow::Decision(row) => (row.at, &row.rule),
         };
         let is_event = matches!(row, TrailRow::Event(_));
-        at >= self.since && (self.all || !is_event) && self.rule.as_ref().is_none_or(|rule| rule == word)
+        let is_look = matches!(row, TrailRow::Decision(row) if row.is_only_a_look());
+        at >= self.since && (self.all || !is_event && !is_look) && self.rule.as_ref().is_none_or(|rule| rule == word)
     }
 }
 
@@ -148,6 +171,7 @@ fn follow(target: &Target, reader: Option<Reader>, after: u64, printer: &Printer
     let mut shown = BTreeSet::new();
     let mut failures = 0;
     loop {
+        let mut failed = false;
         // Another journal in its place counts anew.
         let now = identity(&path);
         if reader.is_none() || now != place {
@@ -155,7 +179,9 @@ fn follow(target: &Target, reader: Option<Reader>, after: u64, printer: &Printer
                 after = 0;
             }
             // While one is set aside or begun, there is nothing that can be read.
-            reader = sources::journal(target).ok().flatten();
+            let found = sources::journal(target);
+            failed = found.is_err();
+            reader = found.ok().flatten();
             place = now;
         }
         if let Some(open) = &reader {
@@ -165,6 +191,7 @@ fn follow(target: &Target, reader: Option<Reader>, after: u64, printer: &Printer
                 // It is being set aside or closed in this moment; the next look finds it, or another one.
                 Err(_) if failures < FAILURES => {
                     failures += 1;
+                    failed = true;
                     reader = None;
                 }
                 Err(error) => return Err(error),
@@ -174,7 +201,7 @@ fn follow(target: &Target, reader: Option<Reader>, after: u64, printer: &Printer
         if printer.ui.is_unheard() || !sources::is_applied(&target.state) {
             return Ok(Exit::Ok);
         }
-        changes.wait(HEAL);
+        changes.wait(if failed { SOON } else { HEAL });
     }
 }
 

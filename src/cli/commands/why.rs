@@ -40,6 +40,7 @@ pub fn run(ui: &Ui, global: &Global, args: &Why) -> Result<Exit, CliError> {
         Some(reader) => reader.decisions(0, Some(name.as_str()), args.limit.saturating_mul(PER_STEP).max(1))?,
         None => Vec::new(),
     };
+    let decisions: Vec<_> = decisions.into_iter().filter(|row| !row.is_only_a_look()).collect();
     let (standing, says) = standing(&name, status.as_ref(), journal.as_ref())?;
     let deaths = deaths::of(&target.state.paths.agent(&name));
     if args.json {
