@@ -3,8 +3,7 @@
 use std::sync::OnceLock;
 
 /// All of them, in the order in which one turn meets them.
-#[cfg(test)]
-const POINTS: [&str; 9] = [
+pub const POINTS: [&str; 9] = [
     "before-append",
     "after-append",
     "before-effect",

@@ -9,7 +9,7 @@ mod clock;
 mod control;
 mod digest;
 mod effects;
-mod failpoint;
+pub mod failpoint;
 mod heard;
 mod live;
 mod look;

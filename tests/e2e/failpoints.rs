@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
+use fleet::driver::failpoint::POINTS;
 use fleet::ids::AgentName;
 use fleet::supervise::event::{Caller, Request};
 use fleet::supervise::message::{Message, MessageState};
@@ -12,18 +13,6 @@ use nix::sys::signal::Signal;
 use crate::support::wait_for;
 use crate::watched::{Watched, canary, strike};
 use crate::world::Manager;
-
-const POINTS: [&str; 9] = [
-    "before-append",
-    "after-append",
-    "before-effect",
-    "after-effect",
-    "effect-done",
-    "before-answer",
-    "inbox-taken",
-    "inbox-written",
-    "after-policy",
-];
 
 #[test]
 fn a_death_at_any_point_harms_nobody() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use fleet::journal::Reader;
 use fleet::supervise::message::MessageState;
@@ -10,6 +10,7 @@ use fleet::system::lock;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::random::{Random, seed};
 use crate::support::{As, wait_for};
 use crate::world::{Manager, World};
 
@@ -18,18 +19,6 @@ const AGENTS: usize = 20;
 /// How often it is killed; the script for long runs asks for more.
 fn kills() -> usize {
     std::env::var("FLEET_E2E_KILLS").map_or(100, |text| text.parse().unwrap())
-}
-
-/// Numbers that are the same again for the same seed (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }
 
 #[test]
@@ -69,11 +58,9 @@ fn pids(world: &World) -> BTreeMap<String, u64> {
 
 #[expect(clippy::print_stdout, reason = "the seed and the figures of a run, for people")]
 fn story(kind: Manager) {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let seed = std::env::var("FLEET_E2E_SEED")
-        .map_or_else(|_| u64::from(now.subsec_nanos()) | 1, |text| text.parse().unwrap());
+    let seed = seed();
     println!("FLEET_E2E_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let world = World::new(As::User, kind);
     world.roster(&format!(
         "fleet \"shop\" version=1 supervise=#true\nfloor \"exempt\" reason=\"x\"\nagent \"a\" count={AGENTS} {{\n    role \"coder\"\n    stop-timeout \"5s\"\n    runtime \"canary\" {{ script {{ repeat 100000 {{ wait; }}; }}; }}\n}}\n"

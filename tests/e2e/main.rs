@@ -30,6 +30,7 @@ mod oracle;
 #[path = "../canary/pty.rs"]
 mod pty;
 mod races;
+mod random;
 mod refusals;
 mod repositories;
 mod seeded;

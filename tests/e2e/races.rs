@@ -4,33 +4,21 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Child;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::random::{Random, seed};
 use crate::support::{As, LONG};
 use crate::world::{Manager, World};
 
 const ROUNDS: usize = 50;
 const APPLIES: usize = 8;
-/// Numbers that are the same again for the same seed (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 #[test]
 fn of_many_applies_one_wins_and_a_kill_locks_nobody_out() {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let seed = std::env::var("FLEET_E2E_SEED")
-        .map_or_else(|_| u64::from(now.subsec_nanos()) | 1, |text| text.parse().unwrap());
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| story(&mut Random(seed)))) {
+    let seed = seed();
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| story(&mut Random::new(seed)))) {
         let what = panic.downcast_ref::<String>().cloned();
         panic!("with FLEET_E2E_SEED={seed}: {}", what.unwrap_or_else(|| "see above".to_owned()));
     }
