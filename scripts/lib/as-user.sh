@@ -32,7 +32,7 @@ while read -r program; do
     echo "-- $(basename "$program")"
     env -i HOME="$home" USER="$user" LOGNAME="$user" SHELL=/bin/sh LANG=C.UTF-8 TMPDIR="$temporary" CI=true \
         PATH=/usr/local/bin:/usr/bin:/bin CARGO_MANIFEST_DIR="$repository" INSTA_WORKSPACE_ROOT="$repository" \
-        INSTA_UPDATE=no RUST_BACKTRACE=1 "${drop[@]}" timeout --kill-after=10 900 "$program" --quiet </dev/null 2>&1 |
+        INSTA_UPDATE=no RUST_BACKTRACE=1 PROPTEST_RNG_SEED="$PROPTEST_RNG_SEED" "${drop[@]}" timeout --kill-after=10 900 "$program" --quiet </dev/null 2>&1 |
         tee -a "$log" || failed=1
 done <"$list"
 awk '/^test result: / { passed += $4; failed += $6 } END { print "as the ordinary user: " passed + 0 " passed, " failed + 0 " failed" }' "$log"

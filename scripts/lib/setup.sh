@@ -67,3 +67,9 @@ need_cargo() {
         die "rustc $have is too old: fleet needs $wanted or newer" "with rustup: rustup update stable"
     fi
 }
+
+# fixed_draws: what the property tests draw is the same in every run, so that a change is judged by what it changes.
+# New draws are for looking for mistakes: scripts/test --random.
+fixed_draws() {
+    export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED-20261120}" FLEET_E2E_SEED="${FLEET_E2E_SEED-20261121}"
+}

@@ -34,6 +34,11 @@ impl Squeezed {
             begins_line = token.kind == Kind::Newline;
             let Some(skipped) = skipped else { continue };
             squeezed.text.push_str(&text[kept..skipped.start]);
+            // Without what stands between them, two line ends would become one.
+            if squeezed.text.ends_with('\r') && text[skipped.end..].starts_with('\n') {
+                kept = skipped.start;
+                continue;
+            }
             kept = skipped.end;
             left_out += skipped.end - skipped.start;
             squeezed.cuts.push((squeezed.text.len(), left_out));
@@ -100,6 +105,12 @@ mod tests {
         let held = |end| squeezed.body(end).map(|span| span.of(text));
         assert_eq!([4, 9, 16].map(held), [Some("é"), Some("b\\"), Some("c\"d")]);
         assert_eq!((5..squeezed.text.len()).filter_map(held).count(), 2);
+    }
+
+    #[test]
+    fn no_two_line_ends_become_one() {
+        let (text, short) = ("a \\\r \nb\n\r // c\n \r\n", "a \\\r \nb\n\r// c\n\r\n");
+        assert_eq!(squeezed(text).text, short);
     }
 
     #[test]

@@ -198,6 +198,14 @@ fn the_longest_texts_are_formatted_soon() {
     }
 }
 
+/// Found by [`no_text_breaks_it`]: what the parser was given had one line end where the roster has two.
+#[test]
+fn a_lone_carriage_return_ends_its_own_line() {
+    for text in ["a{\"\"\\\r \n\"\"}", "a \\//x\r // y\nb", "a \\\r\t\nb"] {
+        keeps(text, &parse_exactly(text).unwrap()).unwrap();
+    }
+}
+
 #[test]
 fn the_presets_and_the_corpus_keep_their_meaning() {
     let mut texts: Vec<_> = builtin::PRESETS
