@@ -1,5 +1,7 @@
 //! Which service manager a fleet runs under: asked for, recorded, or whatever this host has.
 
+use std::sync::Arc;
+
 use super::ApplyError;
 use super::state::State;
 use crate::plan::Ledger;
@@ -9,7 +11,7 @@ use crate::system::service::{ManagerKind, ServiceManager};
 
 /// The manager of one run.
 pub struct Chosen {
-    pub manager: Box<dyn ServiceManager>,
+    pub manager: Arc<dyn ServiceManager>,
     /// systemd's version, when it is systemd.
     pub systemd: Option<u32>,
     /// Whether systemd stops the agents when their user logs out; `None` when nobody can tell.
@@ -33,11 +35,14 @@ pub fn choose(asked: Option<ManagerKind>, ledger: Option<&Ledger>, state: &State
     let recorded = ledger.map(|ledger| ledger.manager);
     match asked.or(recorded) {
         Some(ManagerKind::Local) => Ok(local(state)),
-        Some(ManagerKind::Systemd) => systemd(&detect::detect()),
-        None => {
-            let facts = detect::detect();
-            if facts.systemd_answers() { systemd(&facts) } else { Ok(local(state)) }
+        Some(ManagerKind::Systemd) => {
+            let (facts, manager) = detect::find();
+            Ok(systemd(&facts, manager?))
         }
+        None => match detect::find() {
+            (facts, Ok(manager)) => Ok(systemd(&facts, manager)),
+            _ => Ok(local(state)),
+        },
     }
 }
 
@@ -55,14 +60,13 @@ fn local(state: &State) -> Chosen {
         fleet: state.fleet.clone(),
         shim: state.paths.bin().join("fleet-shim"),
     };
-    Chosen { manager: Box::new(manager), systemd: None, stops_at_logout: None }
+    Chosen { manager: Arc::new(manager), systemd: None, stops_at_logout: None }
 }
 
-fn systemd(facts: &Facts) -> Result<Chosen, ApplyError> {
-    let manager = detect::open_as_found(facts)?;
-    Ok(Chosen {
+fn systemd(facts: &Facts, manager: Arc<dyn ServiceManager>) -> Chosen {
+    Chosen {
         manager,
         systemd: Some(facts.version_number().unwrap_or(0)),
         stops_at_logout: facts.linger.map(|on| !on),
-    })
+    }
 }

@@ -1,5 +1,6 @@
 //! Puts plans into effect. Behaviour belongs in `plan`; here are only observation, effects and their order.
 
+pub mod ahead;
 pub mod binaries;
 pub mod destroy;
 mod dropins;

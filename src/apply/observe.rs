@@ -13,7 +13,7 @@ use crate::plan::live::{DropIn, Live, LiveUnit};
 use crate::plan::{Desired, Ledger};
 use crate::render::{Artifact, FileKind, Owner};
 use crate::shim::client;
-use crate::system::service::{ManagerKind, ServiceManager};
+use crate::system::service::{ManagerKind, ServiceManager, UnitState};
 
 /// Below so many agents a thread costs more than it saves: an agent takes some 20 µs to look at.
 const AGENTS_PER_THREAD: usize = 64;
@@ -30,7 +30,21 @@ pub fn observe(
     ledger: Option<&Ledger>,
     manager: &dyn ServiceManager,
 ) -> Result<Live, ApplyError> {
-    let (units, own) = units(state, manager)?;
+    observe_with(state, artifacts, ledger, manager.kind(), manager.observe(&state.fleet)?)
+}
+
+/// The same, with what a manager of kind `kind` has said of its `units`.
+///
+/// # Errors
+/// When a newer fleet wrote what is on disk.
+pub fn observe_with(
+    state: &State,
+    artifacts: &[Artifact],
+    ledger: Option<&Ledger>,
+    kind: ManagerKind,
+    units: Vec<UnitState>,
+) -> Result<Live, ApplyError> {
+    let (units, own) = by_agent(state, units);
     let mut live = Live {
         stale_binaries: binaries::stale(&state.paths.bin()),
         units,
@@ -59,7 +73,7 @@ pub fn observe(
     let boot = boot_time();
     look(&questions, &mut live, |question| sight::look(state, question, boot))?;
     live.stopping = stopping(state, &live);
-    if manager.kind() == ManagerKind::Systemd {
+    if kind == ManagerKind::Systemd {
         let supervised = live.files.contains_key(&state.paths.supervise())
             || artifacts.iter().any(|artifact| artifact.kind == FileKind::Supervision);
         live.drop_ins = drop_ins(state, &questions, supervised);
@@ -100,7 +114,7 @@ fn boot_time() -> Option<jiff::Timestamp> {
 /// # Errors
 /// As [`observe`].
 pub fn observe_records(state: &State, ledger: &Ledger, manager: &dyn ServiceManager) -> Result<Live, ApplyError> {
-    let (units, own) = units(state, manager)?;
+    let (units, own) = by_agent(state, manager.observe(&state.fleet)?);
     let supervisor = supervisor::observe(state, own);
     let mut live = Live { units, supervisor, ..Live::default() };
     let (_, questions) = questions(state, &[], Some(ledger), &live);
@@ -110,12 +124,9 @@ pub fn observe_records(state: &State, ledger: &Ledger, manager: &dyn ServiceMana
 }
 
 /// Units of the agents, and the supervisor's.
-fn units(
-    state: &State,
-    manager: &dyn ServiceManager,
-) -> Result<(BTreeMap<AgentName, LiveUnit>, Option<LiveUnit>), ApplyError> {
+fn by_agent(state: &State, units: Vec<UnitState>) -> (BTreeMap<AgentName, LiveUnit>, Option<LiveUnit>) {
     let (mut agents, mut own) = (BTreeMap::new(), None);
-    for unit in manager.observe(&state.fleet)? {
+    for unit in units {
         let now = LiveUnit { active: unit.active, sub: unit.sub };
         if let Some(agent) = unit.unit.agent_of(&state.fleet) {
             agents.insert(agent, now);
@@ -123,7 +134,7 @@ fn units(
             own = Some(now);
         }
     }
-    Ok((agents, own))
+    (agents, own)
 }
 
 /// Looks at all agents, side by side, and puts together what was seen.

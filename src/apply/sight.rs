@@ -1,6 +1,9 @@
 //! One agent as it is now: its files, its records, its links.
 
+use std::cell::RefCell;
+use std::fs::File;
 use std::io::ErrorKind;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::ApplyError;
@@ -126,6 +129,9 @@ pub(super) fn file(path: &Path, expected: Option<&Artifact>) -> Option<LiveFile>
         Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => return other("a link"),
         Err(error) => return other(&error.to_string()),
     };
+    if let Some(artifact) = expected.filter(|artifact| holds(&file, artifact.text.as_bytes())) {
+        return Some(LiveFile::File { digest: artifact.digest.clone(), marked: None });
+    }
     let Ok(metadata) = file.metadata() else { return other("cannot be looked at") };
     if !metadata.is_file() {
         return other("no plain file");
@@ -137,12 +143,29 @@ pub(super) fn file(path: &Path, expected: Option<&Artifact>) -> Option<LiveFile>
         Ok(bytes) => bytes,
         Err(error) => return other(&error.to_string()),
     };
-    if let Some(artifact) = expected.filter(|artifact| artifact.text.as_bytes() == bytes) {
-        return Some(LiveFile::File { digest: artifact.digest.clone(), marked: None });
-    }
     let is_unit = path.extension().is_some_and(|e| e == "service" || e == "target" || e == "slice");
     let marked = is_unit.then(|| unit::marked_fleet(&String::from_utf8_lossy(&bytes))).flatten();
     Some(LiveFile::File { digest: Digest::of(&bytes), marked })
+}
+
+/// Whether `file` holds just `expected`. One look in most cases: what is as expected needs no other.
+fn holds(file: &File, expected: &[u8]) -> bool {
+    thread_local! {
+        static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    ROOM.with_borrow_mut(|room| {
+        // One byte more: then a longer file is seen to be one.
+        room.resize(room.len().max(expected.len() + 1), 0);
+        let room = &mut room[..=expected.len()];
+        let mut filled = 0;
+        while let Ok(read @ 1..) = file.read_at(&mut room[filled..], filled as u64) {
+            filled += read;
+            if filled > expected.len() || room[..filled] != expected[..filled] {
+                return false;
+            }
+        }
+        filled == expected.len() && !expected.is_empty()
+    })
 }
 
 /// What stands where a link may be.

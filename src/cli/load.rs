@@ -68,15 +68,41 @@ pub fn load(global: &Global, facts: &HostFacts) -> Result<Loaded, CliError> {
     load_path(&locate(global)?, facts)
 }
 
+/// The same. `told` hears the fleet's id as soon as it is known, before everything is resolved.
+pub fn load_telling(global: &Global, facts: &HostFacts, told: &mut dyn FnMut(&FleetId)) -> Result<Loaded, CliError> {
+    let path = locate(global)?;
+    let (text, canonical) = match read(&path)? {
+        Read::Text(text, canonical) => (text, canonical),
+        Read::TooLarge(size, canonical) => return Ok(too_large(shown(&path), size, canonical)),
+    };
+    Ok(load_with(text, shown(&path), canonical, &BTreeMap::new(), None, facts, told))
+}
+
+fn shown(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// What stands at a roster's path, which is canonical here.
+enum Read {
+    Text(String, PathBuf),
+    /// More bytes than are read.
+    TooLarge(u64, PathBuf),
+}
+
 /// Loads the roster at `path`, shown under the name of its file.
 pub fn load_path(path: &Path, facts: &HostFacts) -> Result<Loaded, CliError> {
-    let shown =
-        path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-    load_as(path, shown, facts)
+    load_as(path, shown(path), facts)
 }
 
 /// Loads the roster at `path`, shown as `shown`.
 pub fn load_as(path: &Path, shown: String, facts: &HostFacts) -> Result<Loaded, CliError> {
+    Ok(match read(path)? {
+        Read::Text(text, canonical) => load_text(text, shown, canonical, facts),
+        Read::TooLarge(size, canonical) => too_large(shown, size, canonical),
+    })
+}
+
+fn read(path: &Path) -> Result<Read, CliError> {
     let cannot = |what: String| {
         CliError::failed(
             format!("cannot read the roster {}: {what}", path.display()),
@@ -92,12 +118,12 @@ pub fn load_as(path: &Path, shown: String, facts: &HostFacts) -> Result<Loaded, 
         return Err(cannot("it is not a plain file".to_owned()));
     }
     if metadata.len() > scan::MAX_BYTES as u64 {
-        return Ok(too_large(shown, metadata.len(), canonical));
+        return Ok(Read::TooLarge(metadata.len(), canonical));
     }
     let bytes = std::fs::read(&canonical).map_err(|error| cannot(error.to_string()))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| cannot(format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to() + 1)))?;
-    Ok(load_text(text, shown, canonical, facts))
+    Ok(Read::Text(text, canonical))
 }
 
 /// Loads the roster on standard input. Its paths start at the current folder.
@@ -139,7 +165,7 @@ fn load_text(text: String, shown: String, identity: PathBuf, facts: &HostFacts) 
 pub fn load_kept(kept: &Kept, facts: &HostFacts) -> Loaded {
     let text = kept.texts.get(&kept.roster).cloned().unwrap_or_default();
     let shown = kept.roster.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    load_with(text, shown, kept.roster.clone(), &BTreeMap::new(), Some(kept), facts)
+    load_with(text, shown, kept.roster.clone(), &BTreeMap::new(), Some(kept), facts, &mut |_| {})
 }
 
 /// The same, with the texts of included files as they would be.
@@ -150,7 +176,7 @@ pub fn load_edited(
     edited: &BTreeMap<PathBuf, String>,
     facts: &HostFacts,
 ) -> Loaded {
-    load_with(text, shown, identity, edited, None, facts)
+    load_with(text, shown, identity, edited, None, facts, &mut |_| {})
 }
 
 fn load_with(
@@ -160,6 +186,7 @@ fn load_with(
     edited: &BTreeMap<PathBuf, String>,
     kept: Option<&Kept>,
     facts: &HostFacts,
+    told: &mut dyn FnMut(&FleetId),
 ) -> Loaded {
     let folder = identity.parent().unwrap_or(Path::new("/")).to_path_buf();
     let mut sources = Sources::default();
@@ -187,8 +214,11 @@ fn load_with(
         let Files { touched, read, .. } = disk;
         return Loaded { sources, diagnostics, id: None, roster: None, inputs, fleet: None, files, touched, read };
     };
-    fill(&mut inputs, &roster, facts, &mut sources, &mut diagnostics, &mut disk);
     let id = roster.id.as_ref().map(|id| id.value.clone());
+    if let Some(id) = &id {
+        told(id);
+    }
+    fill(&mut inputs, &roster, facts, &mut sources, &mut diagnostics, &mut disk);
     let fleet = resolve::resolve(&roster, &inputs, facts, &sources, &mut diagnostics);
     let Files { touched, read, .. } = disk;
     Loaded { sources, diagnostics, id, roster: Some(roster), inputs, fleet, files, touched, read }

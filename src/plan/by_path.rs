@@ -1,24 +1,28 @@
-//! A map whose keys are paths, ordered by their bytes. `Path` orders itself part by part, and among thousands of paths that
-//! begin alike that takes most of a plan's time. Two spellings of one path are two keys: fleet spells each in one way.
+//! A map whose keys are paths by their bytes. `Path` compares itself part by part, and thousands of paths that begin alike
+//! are slow to tell apart in any order: they are hashed. Two spellings of one path are two keys: fleet spells each in one way.
+
+#![expect(clippy::disallowed_types, reason = "whoever asks for all paths gets them in the order of their bytes")]
 
 use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Spelled(PathBuf);
 
-impl Ord for Spelled {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.as_os_str().cmp(other.0.as_os_str())
+impl PartialEq for Spelled {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_os_str() == other.0.as_os_str()
     }
 }
 
-impl PartialOrd for Spelled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+impl Eq for Spelled {}
+
+impl Hash for Spelled {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.as_os_str().hash(state);
     }
 }
 
@@ -30,11 +34,11 @@ impl Borrow<OsStr> for Spelled {
 
 /// What is known of each path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ByPath<T>(BTreeMap<Spelled, T>);
+pub struct ByPath<T>(HashMap<Spelled, T>);
 
 impl<T> Default for ByPath<T> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(HashMap::new())
     }
 }
 
@@ -68,20 +72,20 @@ impl<T> ByPath<T> {
 
     /// Every path and what is known of it, in the order of their bytes.
     pub fn iter(&self) -> impl Iterator<Item = (&PathBuf, &T)> {
-        self.0.iter().map(|(path, value)| (&path.0, value))
+        let mut all: Vec<_> = self.0.iter().map(|(path, value)| (&path.0, value)).collect();
+        all.sort_unstable_by_key(|(path, _)| path.as_os_str());
+        all.into_iter()
     }
 
     /// Every path, in the order of their bytes.
     pub fn keys(&self) -> impl Iterator<Item = &PathBuf> {
-        self.0.keys().map(|path| &path.0)
+        self.iter().map(|(path, _)| path)
     }
 }
 
 impl<T> Extend<(PathBuf, T)> for ByPath<T> {
-    /// For many at once: they are sorted as a whole, not put in one by one.
     fn extend<I: IntoIterator<Item = (PathBuf, T)>>(&mut self, more: I) {
-        let mut more = more.into_iter().map(|(path, value)| (Spelled(path), value)).collect();
-        self.0.append(&mut more);
+        self.0.extend(more.into_iter().map(|(path, value)| (Spelled(path), value)));
     }
 }
 

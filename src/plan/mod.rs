@@ -32,6 +32,7 @@ pub use worktree::WorktreeChange;
 
 use crate::ids::{AgentName, FleetId, UnitName};
 use crate::manifest::FORMAT;
+use crate::parallel::in_parts;
 use crate::render::{Artifact, Owner};
 use crate::resolve::Fleet;
 use crate::units::ManagerKind;
@@ -217,6 +218,9 @@ impl Plan {
     }
 }
 
+/// Below so many agents a thread costs more than it saves: an agent takes some 5 µs to plan.
+const AGENTS_PER_THREAD: usize = 128;
+
 /// Makes the plan.
 #[must_use]
 pub fn plan(
@@ -237,18 +241,23 @@ pub fn plan(
             Owner::Agent(name) => owned.entry(name).or_default().push(artifact),
         }
     }
-    let mut heirs = BTreeMap::new();
-    let mut agents: Vec<AgentPlan> = fleet
-        .agents
-        .iter()
-        .map(|agent| {
-            let own = owned.remove(&agent.name).unwrap_or_default();
+    let (mut heirs, mut agents) = (BTreeMap::new(), Vec::with_capacity(fleet.agents.len()));
+    let parts = in_parts(&fleet.agents, AGENTS_PER_THREAD, |part| {
+        let (mut heirs, mut agents, mut conflicts) = (Vec::new(), Vec::with_capacity(part.len()), Vec::new());
+        for agent in part {
+            let own = owned.get(&agent.name).map_or(&[][..], Vec::as_slice);
             if rename::predecessor(fleet, agent, ledger).is_some() {
-                heirs.extend(agents::compiled(&own).map(|manifest| (agent.name.clone(), manifest)));
+                heirs.extend(agents::compiled(own).map(|manifest| (agent.name.clone(), manifest)));
             }
-            agents::plan(fleet, agent, &own, live, ledger, manager, &mut conflicts)
-        })
-        .collect();
+            agents.push(agents::plan(fleet, agent, own, live, ledger, manager, &mut conflicts));
+        }
+        (heirs, agents, conflicts)
+    });
+    for (some_heirs, some_agents, some_conflicts) in parts {
+        heirs.extend(some_heirs);
+        agents.extend(some_agents);
+        conflicts.extend(some_conflicts);
+    }
     let declared: BTreeSet<&AgentName> = fleet.agents.iter().map(|agent| &agent.name).collect();
     for (name, entry) in &ledger.agents {
         if !declared.contains(name) {

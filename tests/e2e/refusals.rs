@@ -1,10 +1,10 @@
 //! A service manager that refuses its n-th request, for every n: what the refusal stops, what goes on all the same, and
 //! that the next apply finishes it.
 
-use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fleet::apply::execute::Apply;
@@ -29,22 +29,22 @@ use crate::support::{As, UserManager, part};
 /// What the manager was asked, and what it refuses.
 #[derive(Debug, Default)]
 struct Requests {
-    asked: RefCell<Vec<String>>,
+    asked: Mutex<Vec<String>>,
     /// The number of the request that is refused, from 0.
-    refuses: Cell<Option<usize>>,
-    refused: RefCell<Option<String>>,
-    target_is_up: Cell<bool>,
+    refuses: Mutex<Option<usize>>,
+    refused: Mutex<Option<String>>,
+    target_is_up: AtomicBool,
 }
 
 impl Requests {
     /// Counts one request, and refuses it when its turn has come.
     fn ask(&self, action: String) -> Result<(), ManagerError> {
-        let number = self.asked.borrow().len();
-        self.asked.borrow_mut().push(action.clone());
-        if self.refuses.get() != Some(number) {
+        let number = self.asked.lock().unwrap().len();
+        self.asked.lock().unwrap().push(action.clone());
+        if *self.refuses.lock().unwrap() != Some(number) {
             return Ok(());
         }
-        *self.refused.borrow_mut() = Some(action.clone());
+        *self.refused.lock().unwrap() = Some(action.clone());
         Err(ManagerError { action, message: "refused by the test".to_owned(), help: None })
     }
 }
@@ -55,7 +55,7 @@ impl Requests {
 struct Refusing {
     kind: ManagerKind,
     inner: LocalManager,
-    requests: Rc<Requests>,
+    requests: Arc<Requests>,
 }
 
 impl Refusing {
@@ -68,7 +68,7 @@ impl Refusing {
         let each = |unit: &UnitName| {
             self.requests.ask(format!("{verb} {unit}"))?;
             if unit.agent_of(&self.inner.fleet).is_none() {
-                self.requests.target_is_up.set(verb == "start");
+                self.requests.target_is_up.store(verb == "start", Ordering::Relaxed);
                 return Ok(());
             }
             forward(std::slice::from_ref(unit)).remove(0)
@@ -85,7 +85,7 @@ impl ServiceManager for Refusing {
     fn observe(&self, fleet: &FleetId) -> Result<Vec<UnitState>, ManagerError> {
         self.requests.ask("observe".to_owned())?;
         let mut units = self.inner.observe(fleet)?;
-        if self.requests.target_is_up.get() {
+        if self.requests.target_is_up.load(Ordering::Relaxed) {
             units.push(UnitState { unit: UnitName::target(fleet), active: ActiveState::Active, sub: String::new() });
         }
         Ok(units)
@@ -109,7 +109,7 @@ struct Machine {
     host: HostFacts,
     folder: PathBuf,
     kind: ManagerKind,
-    requests: Rc<Requests>,
+    requests: Arc<Requests>,
 }
 
 /// A compiled roster, and where its fleet is.
@@ -136,7 +136,7 @@ impl Machine {
             unit_base: made("units"),
             memory: None,
         };
-        Self { host, folder: made("work"), kind, requests: Rc::default() }
+        Self { host, folder: made("work"), kind, requests: Arc::default() }
     }
 
     fn compile(&self, colour: &str, last: &str) -> Target {
@@ -157,11 +157,11 @@ impl Machine {
             fleet: target.fleet.id.clone(),
             shim: target.state.paths.bin().join("fleet-shim"),
         };
-        Refusing { kind: self.kind, inner, requests: Rc::clone(&self.requests) }
+        Refusing { kind: self.kind, inner, requests: Arc::clone(&self.requests) }
     }
 
     fn plan(&self, target: &Target) -> Plan {
-        self.requests.refuses.set(None);
+        self.requests.refuses.lock().unwrap().take();
         let ledger = target.state.ledger().expect("the ledger on disk can be read");
         let live =
             observe::observe(&target.state, &target.artifacts, ledger.as_ref(), &self.manager(target)).unwrap();
@@ -173,11 +173,11 @@ impl Machine {
         let _lock = target.state.lock("the test").unwrap();
         let plan = self.plan(target);
         assert!(plan.conflicts.is_empty(), "{:?}", plan.conflicts);
-        self.requests.asked.borrow_mut().clear();
-        *self.requests.refused.borrow_mut() = None;
-        self.requests.refuses.set(refuses);
+        self.requests.asked.lock().unwrap().clear();
+        *self.requests.refused.lock().unwrap() = None;
+        *self.requests.refuses.lock().unwrap() = refuses;
         let systemd = (self.kind == ManagerKind::Systemd).then_some(252);
-        let chosen = Chosen { manager: Box::new(self.manager(target)), systemd, stops_at_logout: None };
+        let chosen = Chosen { manager: Arc::new(self.manager(target)), systemd, stops_at_logout: None };
         let record = Record {
             format: FORMAT,
             number: plan.generation + 1,
@@ -250,10 +250,10 @@ fn story(machine: &Machine) {
     let mut seen = Vec::new();
     for refuses in 0.. {
         // What is up already is not started again, so the target is taken down to be asked for each time.
-        machine.requests.target_is_up.set(false);
+        machine.requests.target_is_up.store(false, Ordering::Relaxed);
         let (keep, edit) = (pid(&before, "keep"), pid(&before, "edit"));
         let report = machine.apply(&after, Some(refuses));
-        let Some(refused) = machine.requests.refused.borrow().clone() else {
+        let Some(refused) = machine.requests.refused.lock().unwrap().clone() else {
             assert!(!report.is_partial(), "{report:?}");
             break;
         };
@@ -301,7 +301,7 @@ fn story(machine: &Machine) {
         assert!(seen.iter().any(|refused| refused.starts_with(words)), "`{words}` was never asked: {seen:?}");
     }
     // The agents end with the test.
-    machine.requests.refuses.set(None);
+    machine.requests.refuses.lock().unwrap().take();
     let manager = machine.manager(&after);
     let units: Vec<_> = ["keep", "edit", "right"].map(|agent| UnitName::agent(&after.fleet.id, &name(agent))).into();
     assert!(manager.stop_many(&units, Duration::from_secs(30)).iter().all(Result::is_ok));

@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("resolve", &["quantity", "roster", "diagnostic", "ids", "manifest", "script", "supervise"]),
     ("render", &["resolve", "ids", "manifest", "parallel", "script", "supervise"]),
     ("adopt", &["diagnostic", "ids", "roster", "resolve"]),
-    ("plan", &["quantity", "render", "resolve", "ids", "manifest", "supervise", "units"]),
+    ("plan", &["quantity", "render", "resolve", "ids", "manifest", "parallel", "supervise", "units"]),
     // `supervise` knows neither `plan` nor `roster`: it is told what it must know.
     ("supervise", &["ids", "manifest"]),
     // Shell.

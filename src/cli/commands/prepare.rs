@@ -1,5 +1,7 @@
 //! What `plan` and `apply` have in common: roster, manager, observation, plan.
 
+use crate::apply::ApplyError;
+use crate::apply::ahead::{self, Ahead};
 use crate::apply::binaries;
 use crate::apply::generation::Kept;
 use crate::apply::managers::{self, Chosen};
@@ -12,9 +14,11 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::looking::proposals;
 use crate::cli::ui::Ui;
 use crate::cli::{facts, load, selection, target};
+use crate::ids::FleetId;
 use crate::plan::{self, Ledger, Live, Plan, rename};
 use crate::render::{self, Artifact, Target, unit};
 use crate::resolve::{Fleet, HostFacts, Paths};
+use crate::system::service::ManagerKind;
 
 /// What is to be planned.
 #[derive(Debug, Clone, Default)]
@@ -47,15 +51,21 @@ pub struct Prepared {
 pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, CliError> {
     let shared = &wanted.shared;
     let mut facts = facts::gather()?;
-    let mut loaded = read(global, wanted, &facts)?;
-    let ledger = match &loaded.id {
-        Some(id) => State::new(id.clone(), Paths::new(id, &facts)).ledger()?,
-        None => None,
+    let asked: Option<ManagerKind> = shared.manager.map(Into::into);
+    let mut ahead = None;
+    let mut loaded = read(global, wanted, &facts, &mut |id| {
+        ahead = Some(Ahead::begin(State::new(id.clone(), Paths::new(id, &facts)), asked));
+    })?;
+    let first = match (&ahead, &loaded.id) {
+        (Some(ahead), _) => Some(ahead.first()?),
+        (None, Some(id)) => Some(ahead::look(&State::new(id.clone(), Paths::new(id, &facts)), asked)?),
+        (None, None) => None,
     };
+    let (ledger, chosen) = first.map_or((None, None), |first| (first.ledger, Some(first.chosen)));
     if let Some(ledger) = &ledger
         && target::keep_runtime_folder(ledger, &mut facts)
     {
-        loaded = read(global, wanted, &facts)?;
+        loaded = read(global, wanted, &facts, &mut |_| {})?;
     }
     let Some(mut fleet) = loaded.fleet.take() else {
         findings(ui, shared, &loaded);
@@ -73,7 +83,10 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
     }
     check_pin(&fleet, ledger.as_ref(), shared)?;
     check_place(&fleet, &facts)?;
-    let chosen = managers::choose(shared.manager.map(Into::into), ledger.as_ref(), &state)?;
+    let chosen = match chosen {
+        Some(chosen) => chosen?,
+        None => managers::choose(asked, ledger.as_ref(), &state)?,
+    };
     let kind = chosen.manager.kind();
     let old = match &ledger {
         Some(ledger) if ledger.manager != kind => Some(managers::open(ledger.manager, &state)?),
@@ -87,7 +100,11 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
     }
     let artifacts = render::render(&fleet, Target { systemd: chosen.systemd });
     let running = old.as_ref().unwrap_or(&chosen);
-    let mut live = observe::observe(&state, &artifacts, ledger.as_ref(), running.manager.as_ref())?;
+    let units = match ahead.and_then(Ahead::units) {
+        Some(units) => units.map_err(ApplyError::from)?,
+        None => running.manager.observe(&state.fleet).map_err(ApplyError::from)?,
+    };
+    let mut live = observe::observe_with(&state, &artifacts, ledger.as_ref(), running.manager.kind(), units)?;
     live.worktrees = worktrees::observe(&fleet, ledger.as_ref());
     let mut plan = plan::plan(&fleet, &artifacts, &live, ledger.as_ref(), kind);
     if !wanted.select.only.is_empty() || !wanted.select.exclude.is_empty() {
@@ -108,13 +125,18 @@ pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, Cl
 }
 
 /// Reads the roster, or what a generation kept of it.
-fn read(global: &Global, wanted: &Wanted, facts: &HostFacts) -> Result<load::Loaded, CliError> {
+fn read(
+    global: &Global,
+    wanted: &Wanted,
+    facts: &HostFacts,
+    told: &mut dyn FnMut(&FleetId),
+) -> Result<load::Loaded, CliError> {
     if let Some(id) = &wanted.proposal {
         return proposals::compiled(&target::find(global)?, id, facts);
     }
     match wanted.generation {
         Some(number) => Ok(load::load_kept(&target::find_quietly(global)?.state.sources(number)?, facts)),
-        None => load::load(&pinned(global, facts)?, facts),
+        None => load::load_telling(&pinned(global, facts)?, facts, told),
     }
 }
 

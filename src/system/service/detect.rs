@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
@@ -45,6 +46,14 @@ impl Facts {
 /// Gathers [`Facts`].
 #[must_use]
 pub fn detect() -> Facts {
+    find().0
+}
+
+/// [`detect`], and the user manager it found, so that nobody connects to it twice.
+///
+/// # Errors
+/// When the bus and systemctl get no answer.
+pub fn find() -> (Facts, Result<Arc<dyn ServiceManager>, ManagerError>) {
     let init = std::fs::read_to_string("/proc/1/comm").unwrap_or_default();
     // The folder alone proves nothing: containers and tests make it without booting.
     let booted = init.trim() == "systemd" && Path::new("/run/systemd/system").is_dir();
@@ -52,27 +61,24 @@ pub fn detect() -> Facts {
     let user_manager = runtime_dir.as_ref().is_some_and(|folder| listens(&folder.join("systemd/private")));
     let bus = bus_address(runtime_dir.as_deref());
     let mut facts = Facts { booted, runtime_dir, user_manager, bus, version: None, linger: linger() };
-    facts.version = open(&facts).ok().and_then(|(_, version)| version);
-    facts
+    match open(&facts) {
+        Ok((manager, version)) => {
+            facts.version = Some(version);
+            (facts, Ok(manager))
+        }
+        Err(error) => (facts, Err(error)),
+    }
 }
 
 /// Connects to the systemd user manager: over the bus, or through systemctl where there is no bus.
 ///
 /// # Errors
 /// When neither way gets an answer.
-pub fn open_systemd() -> Result<Box<dyn ServiceManager>, ManagerError> {
-    open_as_found(&detect())
+pub fn open_systemd() -> Result<Arc<dyn ServiceManager>, ManagerError> {
+    find().1
 }
 
-/// [`open_systemd`] with facts that were gathered already.
-///
-/// # Errors
-/// When neither way gets an answer.
-pub fn open_as_found(facts: &Facts) -> Result<Box<dyn ServiceManager>, ManagerError> {
-    open(facts).map(|(manager, _)| manager)
-}
-
-fn open(facts: &Facts) -> Result<(Box<dyn ServiceManager>, Option<String>), ManagerError> {
+fn open(facts: &Facts) -> Result<(Arc<dyn ServiceManager>, String), ManagerError> {
     if !facts.user_manager && facts.bus.is_none() {
         return Err(ManagerError::new(
             "reach the systemd user manager",
@@ -93,10 +99,10 @@ fn open(facts: &Facts) -> Result<(Box<dyn ServiceManager>, Option<String>), Mana
         && let Ok(manager) = SystemdManager::connect(address)
         && let Ok(version) = manager.version()
     {
-        return Ok((Box::new(manager), Some(version)));
+        return Ok((Arc::new(manager), version));
     }
     let version = SystemctlManager.version()?;
-    Ok((Box::new(SystemctlManager), Some(version)))
+    Ok((Arc::new(SystemctlManager), version))
 }
 
 /// The session bus's address as this process sees it.

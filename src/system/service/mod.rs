@@ -45,7 +45,7 @@ impl ManagerError {
 }
 
 /// What fleet asks of a service manager.
-pub trait ServiceManager: fmt::Debug {
+pub trait ServiceManager: fmt::Debug + Send + Sync {
     fn kind(&self) -> ManagerKind;
 
     /// Every unit of `fleet` that the manager has loaded, in one round trip however many there are.
