@@ -92,9 +92,19 @@ fn all(ui: &Ui, args: &Destroy) -> Result<Exit, CliError> {
     Ok(if ends.iter().all(|end| *end == first) { first } else { Exit::Partial })
 }
 
+/// So many agents are named when many are stopped.
+const NAMED: usize = 10;
+
 fn text(plan: &Destruction, state: &std::path::Path, home: &std::path::Path) -> String {
     let names: Vec<_> = plan.stops.iter().map(crate::ids::AgentName::as_str).collect();
-    let stops = if names.is_empty() { "no agent runs".to_owned() } else { format!("stops {}", names.join(", ")) };
+    let stops = match names.get(..NAMED) {
+        _ if names.is_empty() => "no agent runs".to_owned(),
+        // A thousand names hide what else is said.
+        Some(first) if names.len() > NAMED => {
+            format!("stops {} agents, {} and {} more", names.len(), first.join(", "), names.len() - NAMED)
+        }
+        _ => format!("stops {}", names.join(", ")),
+    };
     let units = plan.files.iter().filter(|change| change.is_unit()).count();
     format!(
         "Destroys fleet {}: {stops}; removes {} and {} with everything fleet keeps in {}.",
