@@ -49,8 +49,11 @@ impl Live {
                 protocol::Event::Report { report, .. } => return self.word(agent, &report),
                 protocol::Event::Refused { why } => AgentEvent::Refused { why },
                 protocol::Event::Bell => return,
-                // Its records are written by now.
-                protocol::Event::Exit { .. } => return self.look(agent),
+                // Its records are written by now, where the disk took them.
+                protocol::Event::Exit { record, .. } => {
+                    self.ends.extend(record.map(|record| (agent.clone(), record)));
+                    return self.look(agent);
+                }
             },
         };
         self.take_in(vec![Event::Agent { agent: agent.clone(), what }]);

@@ -15,6 +15,7 @@ use super::{Input, clock, failpoint, look, report, start};
 use crate::apply::state::State;
 use crate::ids::AgentName;
 use crate::journal::Journal;
+use crate::manifest::ExitRecord;
 use crate::plan::Ledger;
 use crate::shim::reader::Reader;
 use crate::supervise::Machine;
@@ -68,6 +69,8 @@ pub(super) struct Live {
     pub(super) runs: BTreeMap<AgentName, RunInfo>,
     /// The start and end of the last run that the machine was told the end of.
     pub(super) looked: BTreeMap<AgentName, (Millis, Millis)>,
+    /// How the last run ended, by its shim's word.
+    pub(super) ends: BTreeMap<AgentName, ExitRecord>,
     pub(super) titles: BTreeMap<AgentName, String>,
     pub(super) waiting: Vec<Waiter>,
     /// Agents with a restart left for an idle moment.
@@ -124,6 +127,7 @@ impl Live {
             self.subscriptions.remove(&gone);
             self.runs.remove(&gone);
             self.looked.remove(&gone);
+            self.ends.remove(&gone);
             self.titles.remove(&gone);
         }
         for agent in &known {
@@ -208,7 +212,8 @@ impl Live {
     /// Looks at one agent's records, and subscribes to a run that is new.
     pub(super) fn look(&mut self, agent: &AgentName) {
         let reader = self.reader(agent);
-        let what = look::look(&self.state, agent, &reader, self.manager_began, clock::now());
+        let said = self.ends.get(agent);
+        let what = look::look(&self.state, agent, &reader, said, self.manager_began, clock::now());
         match &what {
             AgentEvent::Running { run } => {
                 let key = (run.pid, run.start_ticks);
@@ -217,6 +222,7 @@ impl Live {
                     if self.runs.contains_key(agent) {
                         self.readers.forget(agent);
                     }
+                    self.ends.remove(agent);
                     self.titles.remove(agent);
                     let record = self.state.run(agent);
                     let info = record.map(|record| RunInfo {

@@ -21,16 +21,26 @@ const SCREEN_LINES: usize = 12;
 /// Between two relists. They heal what was lost; nothing waits for them.
 pub(super) const PACE: Duration = Duration::from_mins(5);
 
-/// What is known of an agent from its folder. `since`: when the service manager that has started this process began.
-pub(super) fn look(state: &State, agent: &AgentName, reader: &Reader, since: Millis, now: Moment) -> AgentEvent {
+/// What is known of an agent from its folder, and of its last end from its shim's own word. `since`: when the service manager
+/// that has started this process began.
+pub(super) fn look(
+    state: &State,
+    agent: &AgentName,
+    reader: &Reader,
+    said: Option<&ExitRecord>,
+    since: Millis,
+    now: Moment,
+) -> AgentEvent {
     let run = state.run(agent);
+    // On a full disk only the word is there.
+    let exit = state.exit(agent).into_iter().chain(said.cloned()).max_by_key(|exit| clock::parse(&exit.ended));
     match run {
         Some(run) if proc::is_alive(&run.shim) => AgentEvent::Running { run: run_of(&run, state, agent) },
         // It died without a word, since this boot.
-        Some(run) if run.shim.boot_id == proc::boot_id() && !has_ended(state, agent, &run) => {
+        Some(run) if run.shim.boot_id == proc::boot_id() && !has_ended(exit.as_ref(), &run) => {
             AgentEvent::Absent { lost: Some(run_of(&run, state, agent)) }
         }
-        _ => match state.exit(agent).filter(|exit| is_of_this_boot(exit, since, now)) {
+        _ => match exit.filter(|exit| is_of_this_boot(exit, since, now)) {
             Some(exit) => AgentEvent::Ended { end: end(state, agent, &exit, reader, now) },
             None => AgentEvent::Absent { lost: None },
         },
@@ -38,8 +48,8 @@ pub(super) fn look(state: &State, agent: &AgentName, reader: &Reader, since: Mil
 }
 
 /// Whether the exit record is of this very run.
-fn has_ended(state: &State, agent: &AgentName, run: &RunRecord) -> bool {
-    state.exit(agent).is_some_and(|exit| exit.pid == run.child.pid && exit.started == run.started)
+fn has_ended(exit: Option<&ExitRecord>, run: &RunRecord) -> bool {
+    exit.is_some_and(|exit| exit.pid == run.child.pid && exit.started == run.started)
 }
 
 /// A manager that goes, at a shutdown or with its user's last login, stops every agent, which is nobody's wish for one of them.

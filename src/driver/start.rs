@@ -87,6 +87,7 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
         subscriptions: BTreeMap::new(),
         runs: BTreeMap::new(),
         looked: BTreeMap::new(),
+        ends: BTreeMap::new(),
         titles: BTreeMap::new(),
         waiting: Vec::new(),
         marked: BTreeSet::new(),

@@ -28,7 +28,7 @@ impl Shim {
         let failed = self.stop.is_none() && !killed && ended.code() != Some(0);
         let ran = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let afresh = self.conversation.is_lost(&self.manifest.folder, failed, ran);
-        self.write_records(ended);
+        let record = self.write_records(ended);
         drop(std::mem::take(&mut self.secrets));
         self.server.close_listener();
         if !afresh {
@@ -38,7 +38,7 @@ impl Shim {
             });
         }
         self.abandon_deliveries();
-        self.server.say_farewell(&self.model, ended, Instant::now() + FAREWELL);
+        self.server.say_farewell(&self.model, &record, Instant::now() + FAREWELL);
         match ended {
             _ if afresh => Ending::Afresh,
             Ended::Code(code) => Ending::Status(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
@@ -46,7 +46,7 @@ impl Shim {
         }
     }
 
-    fn write_records(&self, ended: Ended) {
+    fn write_records(&self, ended: Ended) -> ExitRecord {
         let folder = &self.manifest.folder;
         let complain = |name: &str, error: std::io::Error| {
             report(format_args!("{}: {error}", folder.join(name).display()));
@@ -78,5 +78,6 @@ impl Shim {
         {
             complain("run.json", error);
         }
+        record
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::heartbeat::Word;
+use crate::manifest::ExitRecord;
 
 /// The first word of every connection, with the version both sides must speak.
 pub const HANDSHAKE: &str = "fleet-shim 1";
@@ -244,6 +245,9 @@ pub enum Event {
     Exit {
         code: Option<i32>,
         signal: Option<i32>,
+        /// What the shim writes into `exit.json`, where a full disk may not take it. `None`: from a shim that did not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record: Option<ExitRecord>,
     },
 }
 

@@ -182,7 +182,10 @@ fn attach_shows_types_resizes_and_reports_the_end() {
     assert!(pty.screen().lines.iter().any(|line| line == "coder ended (exit 3)"), "{:?}", pty.screen().lines);
     let events: Vec<Event> = events.map(Result::unwrap).collect();
     assert!(events.iter().any(|event| matches!(event, Event::Viewer { viewers: 1, .. })), "{events:?}");
-    assert_eq!(events.last(), Some(&Event::Exit { code: Some(3), signal: None }), "{events:?}");
+    let Some(Event::Exit { code: Some(3), signal: None, record: Some(record) }) = events.last() else {
+        panic!("{events:?}")
+    };
+    assert_eq!((record.code, record.stop_requested), (Some(3), false));
     assert_eq!(agent.shim.wait().unwrap().code(), Some(3));
 }
 

@@ -30,7 +30,7 @@ fn events_come_in_order_and_end_with_the_agent() {
         let mut events = subscribe(shim.path()).unwrap();
         assert_eq!(events.next().unwrap().unwrap(), Event::Activity { bytes: 12 });
         assert!(matches!(events.next().unwrap().unwrap(), Event::Settled { lines, .. } if lines[0].len() == 100_000));
-        assert_eq!(events.next().unwrap().unwrap(), Event::Exit { code: None, signal: Some(9) });
+        assert_eq!(events.next().unwrap().unwrap(), Event::Exit { code: None, signal: Some(9), record: None });
         assert!(events.next().is_none(), "nothing follows the end");
     });
 }

@@ -100,7 +100,7 @@ fn event_of(frame: &Frame) -> io::Result<Option<Event>> {
         },
         from_shim::EXIT => {
             let Ended { code, signal } = serde_json::from_slice(&frame.payload)?;
-            Ok(Some(Event::Exit { code, signal }))
+            Ok(Some(Event::Exit { code, signal, record: None }))
         }
         _ => Ok(None),
     }

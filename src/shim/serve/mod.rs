@@ -18,11 +18,11 @@ use serde::Serialize;
 
 use super::agent::Shim;
 use super::lock::Listener;
-use super::process::Ended;
 use super::protocol::{self, Event, ProtocolError, from_shim};
 use super::report;
 use super::terminal::{Fed, Model};
 use super::turn::Source;
+use crate::manifest::ExitRecord;
 use connection::{Connection, Phase};
 pub(super) use events::TYPING;
 pub(super) use word::Words;
@@ -179,13 +179,15 @@ impl Server {
     }
 
     /// Tells everyone that the agent has ended, and waits a moment for those who still read.
-    pub(super) fn say_farewell(&mut self, model: &Model, ended: Ended, limit: Instant) {
-        let (code, signal) = (ended.code(), ended.signal());
+    pub(super) fn say_farewell(&mut self, model: &Model, end: &ExitRecord, limit: Instant) {
+        let (code, signal) = (end.code, end.signal);
         for connection in self.connections.values_mut() {
             connection.last_frame(model);
             match connection.phase {
                 Phase::Viewer(_) => {}
-                Phase::Subscriber(_) => connection.event(&Event::Exit { code, signal }),
+                Phase::Subscriber(_) => {
+                    connection.event(&Event::Exit { code, signal, record: Some(end.clone()) });
+                }
                 Phase::Handshake | Phase::Request(_) | Phase::Waiting => {
                     connection.answer(&error("gone", "the agent has ended"), limit);
                     continue;
