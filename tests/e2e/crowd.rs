@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use crate::random::samples;
 use crate::seeded::Seeded;
 use crate::support::{As, LONG, output};
 use crate::world::{Manager, World};
 
-const HEAD: &str = "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\norchestrator \"lead\"\n";
+const HEAD: &str = "floor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }\norchestrator \"lead\"\n";
 
 const CROWD: u64 = 50;
-const ROUNDS: u64 = 6;
+const ROUNDS: usize = 6;
 
 /// What the test varies of an agent. The name is the key of the map it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +27,8 @@ struct Agent {
 
 type Crowd = BTreeMap<String, Agent>;
 
-fn text(crowd: &Crowd) -> String {
-    let mut text = HEAD.to_owned();
+fn text(supervised: bool, crowd: &Crowd) -> String {
+    let mut text = format!("fleet \"shop\" version=1 supervise=#{supervised}\n{HEAD}");
     for (name, agent) in crowd {
         let was = agent.was.as_ref().map(|was| format!("was \"{was}\"; ")).unwrap_or_default();
         writeln!(
@@ -162,20 +163,22 @@ fn apply(
     assert_eq!(planned(world), rest, "after {arguments:?}");
 }
 
-fn crowd_of(who: As, seed: u64) {
+fn crowd_of(who: As, seed: u64, supervised: bool, rounds: usize) {
     let world = World::new(who, Manager::Systemd);
     let mut random = Seeded(seed);
     let mut next = CROWD;
     let agent = Agent { memory: 64, description: 0, colour: 0, was: None };
     let mut applied: Crowd = (1..=CROWD).map(|n| (format!("a{n}"), agent.clone())).collect();
-    world.roster(&text(&applied));
+    world.roster(&text(supervised, &applied));
     world.apply(&[], 0);
     world.assert_nothing_to_do();
-    let lead = world.pid("lead");
-    for round in 0..ROUNDS {
+    let unchanged = || (world.pid("lead"), world.status()["supervisor"]["pid"].as_u64());
+    let before_all = unchanged();
+    assert_eq!(before_all.1.is_some(), supervised);
+    for round in 0..rounds {
         let mut wanted = applied.clone();
         change(&mut wanted, &mut random, &mut next);
-        world.roster(&text(&wanted));
+        world.roster(&text(supervised, &wanted));
         let before = pids(&world);
         let changed: Vec<String> = expected(&applied, &wanted).into_keys().collect();
         let part: Vec<String> = changed.iter().filter(|_| random.below(2) == 0).cloned().collect();
@@ -191,7 +194,7 @@ fn crowd_of(who: As, seed: u64) {
         for name in before.keys().filter(|name| *name != "lead" && !changed.contains(name)) {
             assert_eq!(now[name], before[name], "{name}, round {round}");
         }
-        assert_eq!(now["lead"], lead);
+        assert_eq!(unchanged(), before_all);
         assert_systemd_says(&world, &wanted, &now);
         applied = wanted;
     }
@@ -202,11 +205,16 @@ fn crowd_of(who: As, seed: u64) {
 #[test]
 fn nobody_of_fifty_is_interrupted_unnamed_as_root() {
     if As::all().contains(&As::Root) {
-        crowd_of(As::Root, 1);
+        crowd_of(As::Root, 1, false, ROUNDS);
     }
 }
 
 #[test]
 fn nobody_of_fifty_is_interrupted_unnamed_as_a_user() {
-    crowd_of(As::User, 2);
+    crowd_of(As::User, 2, false, ROUNDS);
+}
+
+#[test]
+fn nobody_of_fifty_supervised_is_interrupted_unnamed() {
+    crowd_of(As::User, 5, true, samples(2, ROUNDS));
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::random::{Random, seed};
+use crate::random::{Random, samples, seed};
 use crate::support::{As, LONG};
 use crate::world::{Manager, World};
 
@@ -17,8 +17,17 @@ const APPLIES: usize = 8;
 
 #[test]
 fn of_many_applies_one_wins_and_a_kill_locks_nobody_out() {
+    seeded(false, ROUNDS);
+}
+
+#[test]
+fn of_many_supervised_applies_one_wins_and_a_kill_locks_nobody_out() {
+    seeded(true, samples(15, ROUNDS));
+}
+
+fn seeded(supervised: bool, rounds: usize) {
     let seed = seed();
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| story(&mut Random::new(seed)))) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| story(&mut Random::new(seed), supervised, rounds))) {
         let what = panic.downcast_ref::<String>().cloned();
         panic!("with FLEET_E2E_SEED={seed}: {}", what.unwrap_or_else(|| "see above".to_owned()));
     }
@@ -89,30 +98,33 @@ fn round(world: &World, random: &mut Random, span: Duration) -> (BTreeSet<u32>, 
 }
 
 /// Writes the roster of a round: each has somebody to restart.
-fn roster(world: &World, round: &str) {
+fn roster(world: &World, supervised: bool, round: &str) {
     world.roster(&format!(
-        "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }}\nagent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"coder\"; env \"ROUND\" \"{round}\"; }}\n"
+        "fleet \"shop\" version=1 supervise=#{supervised}\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; stop-timeout \"5s\"; restart \"never\"; }}\nagent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"coder\"; env \"ROUND\" \"{round}\"; }}\n"
     ));
 }
 
 /// How long an apply takes here that restarts somebody and has no rivals.
-fn undisturbed(world: &World) -> Duration {
-    roster(world, "first");
+fn undisturbed(world: &World, supervised: bool) -> Duration {
+    roster(world, supervised, "first");
     world.fleet(&["apply", "--manager=local", "--yes"], 0);
-    roster(world, "second");
+    roster(world, supervised, "second");
     let begun = Instant::now();
     world.fleet(&["apply", "--manager=local", "--yes", "--restart=now"], 0);
     begun.elapsed()
 }
 
-fn story(random: &mut Random) {
+fn story(random: &mut Random, supervised: bool, rounds: usize) {
     let world = World::new(As::User, Manager::Local);
-    let span = undisturbed(&world);
+    let span = undisturbed(&world, supervised);
+    let supervisor = || world.status()["supervisor"]["pid"].as_u64();
+    let unchanged = (world.pid("keep"), supervisor());
+    assert_eq!(unchanged.1.is_some(), supervised);
     let mut generations = BTreeSet::new();
     let (mut refused, mut unnamed) = (Vec::new(), 0);
     let mut killed = 0;
-    for number in 0..ROUNDS {
-        roster(&world, &number.to_string());
+    for number in 0..rounds {
+        roster(&world, supervised, &number.to_string());
         let (pids, ends) = round(&world, random, span);
         for Ended { code, said, after } in ends {
             match code {
@@ -140,9 +152,10 @@ fn story(random: &mut Random) {
             assert!(generations.insert(generation), "round {number}: twice:\n{said}");
         }
         world.fleet(&["plan", "--manager=local", "--detailed-exitcode"], 0);
+        assert_eq!((world.pid("keep"), supervisor()), unchanged, "round {number}");
     }
     refused.sort_unstable();
-    assert!(refused.len() > ROUNDS && killed > ROUNDS / 2, "{} refused, {killed} killed", refused.len());
+    assert!(refused.len() > rounds && killed > rounds / 2, "{} refused, {killed} killed", refused.len());
     assert_eq!(unnamed, 0, "of {} that were refused so many were not told by whom", refused.len());
     let middle = refused[refused.len() / 2];
     assert!(middle < Duration::from_secs(1), "a refusal takes {middle:?}");

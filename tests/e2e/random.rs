@@ -23,3 +23,8 @@ impl Random {
         self.0 % limit
     }
 }
+
+/// How many are done in every run, or with `FLEET_E2E_ALL` set all of them.
+pub fn samples(few: usize, all: usize) -> usize {
+    if std::env::var_os("FLEET_E2E_ALL").is_some() { all } else { few }
+}

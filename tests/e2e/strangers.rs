@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use fleet::system::proc;
 use serde_json::Value;
 
+use crate::random::samples;
 use crate::seeded::Seeded;
 use crate::support::{As, LONG, output, wait_for};
 use crate::world::{Manager, World};
@@ -51,10 +52,12 @@ struct Street {
     foreign: BTreeMap<PathBuf, Print>,
     tmux: String,
     main: Option<String>,
+    /// Most rosters want a supervisor, instead of none.
+    supervised: bool,
 }
 
 impl Street {
-    fn new(kind: Manager) -> Self {
+    fn new(kind: Manager, supervised: bool) -> Self {
         let world = World::new(As::User, kind);
         for fleet in FLEETS {
             let status = world.manager.command("mkdir").arg(world.folder.join(fleet)).status().unwrap();
@@ -73,7 +76,7 @@ impl Street {
         foreign.retain(|path, _| !before.contains(path));
         assert!(foreign.len() > 10, "{foreign:?}");
         let (tmux, main) = (tmux(&world), main_pids(&world));
-        Self { world, foreign, tmux, main }
+        Self { world, foreign, tmux, main, supervised }
     }
 
     fn assert_untouched(&self, what: &str) {
@@ -96,8 +99,9 @@ impl Street {
     }
 
     fn roster(&self, fleet: &str, random: &mut Seeded) -> bool {
+        let supervised = self.supervised && random.below(4) > 0;
         let mut text = format!(
-            "fleet \"{fleet}\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults {{ stop-timeout \"5s\"; restart \"never\"; runtime \"command\" {{ argv \"sleep\" \"100000\"; }}; }}\norchestrator \"lead\"\n"
+            "fleet \"{fleet}\" version=1 supervise=#{supervised}\nfloor \"exempt\" reason=\"x\"\ndefaults {{ stop-timeout \"5s\"; restart \"never\"; runtime \"command\" {{ argv \"sleep\" \"100000\"; }}; }}\norchestrator \"lead\"\n"
         );
         let mut has_stranger = false;
         for name in AGENTS {
@@ -170,7 +174,8 @@ fn prints(world: &World) -> BTreeMap<PathBuf, Print> {
                 folders.push(path);
                 continue;
             }
-            if ["heartbeat", "shim.err"].contains(&name.as_str()) {
+            // What agents and supervisors write at work.
+            if ["heartbeat", "shim.err"].contains(&name.as_str()) || name.starts_with("journal.") {
                 continue;
             }
             // Not the copies of fleet's programs.
@@ -206,8 +211,8 @@ fn tmux(world: &World) -> String {
     String::from_utf8(output(&mut command, LONG).stdout).unwrap()
 }
 
-fn live_on_a_street(kind: Manager, seed: u64, rounds: usize) {
-    let street = Street::new(kind);
+fn live_on_a_street(kind: Manager, supervised: bool, seed: u64, rounds: usize) {
+    let street = Street::new(kind, supervised);
     let mut random = Seeded(seed);
     let mut destroys = 0;
     for round in 0..rounds {
@@ -250,10 +255,20 @@ fn live_on_a_street(kind: Manager, seed: u64, rounds: usize) {
 
 #[test]
 fn strangers_are_untouched_by_what_fleets_do_locally() {
-    live_on_a_street(Manager::Local, 3, 160);
+    live_on_a_street(Manager::Local, false, 3, 160);
 }
 
 #[test]
 fn strangers_are_untouched_by_what_fleets_do_under_systemd() {
-    live_on_a_street(Manager::Systemd, 4, 40);
+    live_on_a_street(Manager::Systemd, false, 4, 40);
+}
+
+#[test]
+fn strangers_are_untouched_by_what_supervised_fleets_do_locally() {
+    live_on_a_street(Manager::Local, true, 5, samples(40, 160));
+}
+
+#[test]
+fn strangers_are_untouched_by_what_supervised_fleets_do_under_systemd() {
+    live_on_a_street(Manager::Systemd, true, 6, samples(15, 40));
 }

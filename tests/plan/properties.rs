@@ -86,7 +86,8 @@ proptest! {
             let agents: Vec<_> = target.fleet.agents.iter().map(|agent| format!("fleet-shop-{}.service", agent.name)).collect();
             let strays = machine.live.links.keys().filter(|path| {
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                name != "fleet-shop.target" && !agents.contains(&name)
+                let is_supervisor = target.fleet.supervise && name == "fleet-shop-supervisor.service";
+                name != "fleet-shop.target" && !is_supervisor && !agents.contains(&name)
             });
             prop_assert_eq!(strays.count(), 0);
         }

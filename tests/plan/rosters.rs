@@ -30,12 +30,12 @@ pub fn agent() -> impl Strategy<Value = Agent> {
 }
 
 pub fn roster() -> impl Strategy<Value = String> {
-    prop::collection::vec(agent(), 1..6).prop_map(|agents| text(&agents))
+    (prop::collection::vec(agent(), 1..6), any::<bool>()).prop_map(|(agents, supervised)| text(&agents, supervised))
 }
 
-fn text(agents: &[Agent]) -> String {
-    let mut out = String::from(
-        "fleet \"shop\" version=1 supervise=#false\nfloor \"exempt\" reason=\"x\"\ndefaults { runtime \"canary\"; }\n",
+fn text(agents: &[Agent], supervised: bool) -> String {
+    let mut out = format!(
+        "fleet \"shop\" version=1 supervise=#{supervised}\nfloor \"exempt\" reason=\"x\"\ndefaults {{ runtime \"canary\"; }}\n"
     );
     let mut seen: Vec<usize> = Vec::new();
     for agent in agents {

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use fleet::ids::{AgentName, Digest};
 use fleet::manifest::{Manifest, ProcessId, RunRecord};
 use fleet::plan::files::{FileChange, LinkChange};
-use fleet::plan::live::LiveFile;
+use fleet::plan::live::{LiveFile, LiveSupervisor, LiveUnit};
+use fleet::plan::supervisor::Act;
 use fleet::plan::{self, Action, Ledger, Live, Plan, Process};
+use fleet::render::supervision::policy;
 use fleet::render::{Artifact, unit};
 use fleet::resolve::Fleet;
-use fleet::units::ManagerKind;
+use fleet::units::{ActiveState, ManagerKind};
 
 use super::compile::compile;
 
@@ -85,6 +87,10 @@ impl Machine {
         budget.spend()?;
         ledger.announce(plan);
         self.ledger = Some(ledger.clone());
+        if plan.supervisor.as_ref().is_some_and(|change| change.act == Act::Stop) {
+            budget.spend()?;
+            self.live.supervisor = LiveSupervisor::default();
+        }
         for agent in plan.removed().filter(|agent| agent.process == Process::Stop) {
             budget.spend()?;
             self.live.runs.remove(&agent.name);
@@ -104,7 +110,7 @@ impl Machine {
             budget.spend()?;
             self.ledger = Some(ledger.clone());
         }
-        for change in &plan.files {
+        for change in plan.files.iter().filter(|change| !change.is_supervision()) {
             budget.spend()?;
             self.file(change, &mut ledger.files);
         }
@@ -132,9 +138,19 @@ impl Machine {
             budget.spend()?;
             link(&mut self.live, change, &mut ledger.links);
         }
+        for change in plan.files.iter().filter(|change| change.is_supervision()) {
+            budget.spend()?;
+            self.file(change, &mut ledger.files);
+            self.live.supervision = fleet.supervise.then(|| policy(fleet));
+        }
         budget.spend()?;
         ledger.settle(artifacts, |name| plan.withheld.contains(name));
         self.ledger = Some(ledger);
+        if plan.supervisor.as_ref().is_some_and(|change| change.act != Act::Stop) {
+            budget.spend()?;
+            let unit = Some(LiveUnit { active: ActiveState::Active, sub: "running".to_owned() });
+            self.live.supervisor = LiveSupervisor { supervises: true, unit, is_stale: false };
+        }
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use fleet::plan::files::ConflictKind;
 use fleet::plan::live::{LiveFile, LiveSupervisor, LiveUnit};
 use fleet::plan::supervisor::Act;
 use fleet::plan::{Desired, Plan, Process};
-use fleet::render::supervision::policy;
 use fleet::units::{ActiveState, ManagerKind};
 
 use super::simulation::Machine;
@@ -277,8 +276,6 @@ fn supervised() -> (String, Machine) {
     let roster = ROSTER.replace("#false", "#true");
     let mut machine = Machine::new(ManagerKind::Systemd);
     assert!(machine.apply(&machine.compile(&roster), usize::MAX));
-    machine.live.supervision = Some(policy(&machine.compile(&roster).fleet));
-    machine.live.supervisor = stands(true, Some((ActiveState::Active, "running")));
     (roster, machine)
 }
 
