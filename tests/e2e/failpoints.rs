@@ -14,18 +14,30 @@ use crate::support::wait_for;
 use crate::watched::{Watched, canary, strike};
 use crate::world::Manager;
 
+const AGENTS: usize = 20;
+const LISTENERS: usize = 10;
+
 #[test]
 fn a_death_at_any_point_harms_nobody() {
-    let listens = "repeat 100000 { wait; };";
-    let names = ["a", "b", "c"];
-    let agents: String = names.iter().map(|name| canary(name, "", listens)).collect();
+    // Half of them work at what they are told, the others without an end.
+    let listens = "repeat 100000 { wait; busy \"100ms\"; };";
+    let names: Vec<String> = (0..LISTENERS).map(|at| format!("a{at}")).collect();
+    let others: Vec<String> = (LISTENERS..AGENTS).map(|at| format!("a{at}")).collect();
+    let mut agents: String = names.iter().map(|name| canary(name, "", listens)).collect();
+    agents.extend(others.iter().map(|name| canary(name, "", "busy \"10h\";")));
     let burst = "restart \"on-failure\" delay=\"1s\" max-delay=\"1s\" burst=1000 within=\"1h\";";
-    let fleet = Watched::new(Manager::Local, &(agents + &canary("dies", burst, listens)));
-    for name in names.iter().chain(&["dies"]) {
-        fleet.is(name, "idle");
+    let fleet = Watched::new(Manager::Local, &(agents + &canary("dies", burst, "repeat 100000 { wait; };")));
+    fleet.is("dies", "idle");
+    for (name, state) in names.iter().map(|name| (name, "idle")).chain(others.iter().map(|name| (name, "working"))) {
+        fleet.is(name, state);
     }
-    let pids = || names.map(|name| fleet.world.pid(name));
+    let pids = || -> Vec<u64> {
+        let status = fleet.world.status();
+        let agents = status["agents"].as_array().unwrap().iter().filter(|agent| agent["name"] != "dies");
+        agents.map(|agent| agent["pid"].as_u64().unwrap_or_else(|| panic!("{agent}"))).collect()
+    };
     let before = pids();
+    assert_eq!(before.len(), AGENTS);
     let mut sent = Vec::new();
     for point in POINTS {
         strike(fleet.pid(), Signal::SIGKILL);
@@ -41,7 +53,7 @@ fn a_death_at_any_point_harms_nobody() {
         while !ended(std::time::Duration::from_millis(20)) {
             assert!(round < 400, "{point} was never reached");
             let text = format!("{point}-{round}-end");
-            let to = names[round % names.len()];
+            let to = names[round % names.len()].as_str();
             if round % 2 == 0 {
                 sent.push((to, text.clone(), fleet.offer(to, &text)));
             } else {

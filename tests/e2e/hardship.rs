@@ -123,7 +123,7 @@ fn a_flood_of_file_events_leaves_nothing_behind() {
     leave(&fleet);
     wait_taken(&fleet);
     let before = rss(own);
-    flood(50_000);
+    flood(100_000);
     leave(&fleet);
     wait_taken(&fleet);
     arrives(&fleet, "a", "after-the-flood");

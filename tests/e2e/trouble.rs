@@ -100,18 +100,18 @@ fn a_limit_ends_and_a_fatal_phrase_is_told_once() {
     fleet.destroy();
 }
 
-/// A death loop ends in quarantine, is told once, and `fleet clear` lets it start again.
-fn loops(wait: &str, rule: &str) {
-    let agents = canary("loops", "", &format!("{wait} exit 1;")) + &canary("other", "", "wait;");
-    let fleet = Watched::new(Manager::Local, &agents);
+fn looping(more: &str, wait: &str) -> Watched {
+    let agents = canary("loops", more, &format!("{wait} exit 1;")) + &canary("other", "", "wait;");
+    Watched::new(Manager::Local, &agents)
+}
+
+fn quarantined(fleet: &Watched, rule: &str) {
     fleet.wait_decided("loops", rule, "");
     fleet.is("loops", "quarantined");
     let starts = fleet.count("loops", "restart", "started: ");
     assert!((1..=3).contains(&starts), "{:#?}", fleet.decided("loops"));
     assert_eq!(fleet.count("loops", rule, ""), 1, "{:#?}", fleet.decided("loops"));
-    let told =
-        |fleet: &Watched| fleet.notices().into_iter().filter(|text| text.contains("loops is quarantined")).count();
-    assert_eq!(told(&fleet), 1, "{:#?}", fleet.notices());
+    assert_eq!(told(fleet), 1, "{:#?}", fleet.notices());
     assert!(fleet.state().join("agents/loops/quarantined").exists());
     fleet.is("other", "idle");
     let before = fleet.decided("loops").len();
@@ -119,6 +119,16 @@ fn loops(wait: &str, rule: &str) {
     crate::support::wait_for("it starts again", || {
         fleet.decided("loops")[before..].iter().any(|(rule, _)| rule == "start")
     });
+}
+
+fn told(fleet: &Watched) -> usize {
+    fleet.notices().into_iter().filter(|text| text.contains("loops is quarantined")).count()
+}
+
+/// A death loop ends in quarantine, is told once, and `fleet clear` lets it start again.
+fn loops(wait: &str, rule: &str) {
+    let fleet = looping("", wait);
+    quarantined(&fleet, rule);
     crate::support::wait_for("it is quarantined again", || told(&fleet) == 2);
     fleet.destroy();
 }
@@ -133,8 +143,11 @@ fn a_loop_of_early_deaths_is_quarantined() {
     loops("busy \"1s\";", "rapid-death");
 }
 
+/// Each life is longer than what counts as a rapid death.
 #[test]
-#[ignore = "it takes five minutes"]
 fn a_loop_of_late_deaths_is_quarantined() {
-    loops("busy \"31s\";", "quarantine");
+    let fleet = looping("restart burst=1;", "busy \"31s\";");
+    fleet.wait_decided("loops", "restart", "after 31 s");
+    quarantined(&fleet, "quarantine");
+    fleet.destroy();
 }
