@@ -36,7 +36,9 @@ pub(super) fn plan(
     let files = files::changes(artifacts, written, ledger, live, &fleet.id, conflicts);
     let no_links = std::collections::BTreeMap::new();
     let wanted = links(fleet, agent, desired, manager);
-    let links = files::link_changes(&wanted, known.map_or(&no_links, |entry| &entry.links), live, conflicts);
+    let owned = known.map_or(&no_links, |entry| &entry.links);
+    let mut links = files::link_changes(&wanted, owned, live, conflicts);
+    links.extend(files::gone_links(&wanted, owned, live));
     let same = live.unchanged.contains(&agent.name);
     let new = if same { None } else { compiled(artifacts) };
     let running = live.is_running(&agent.name);

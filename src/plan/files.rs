@@ -112,7 +112,10 @@ pub fn changes(
     }
     for (path, digest) in written {
         if !artifacts.iter().any(|artifact| artifact.path == *path) {
-            changes.extend(removal(path, digest, ledger, live, conflicts));
+            // Gone already, for an apply that was killed then: the ledger is to let go of it too.
+            let gone = FileChange::Remove { path: path.clone(), unit: false };
+            let change = removal(path, digest, ledger, live, conflicts);
+            changes.extend(change.or_else(|| (!live.files.contains_key(path)).then_some(gone)));
         }
     }
     changes
@@ -139,6 +142,19 @@ pub fn removal(
             None
         }
     }
+}
+
+/// Links that the ledger owns, and that are neither wanted nor there: an apply that was killed removed them, or never made them.
+/// Whoever makes one there later makes it their own.
+pub fn gone_links(
+    wanted: &[(PathBuf, PathBuf)],
+    written: &BTreeMap<PathBuf, PathBuf>,
+    live: &Live,
+) -> impl Iterator<Item = LinkChange> {
+    let is_wanted = |path: &PathBuf| wanted.iter().any(|(wanted, _)| wanted == path);
+    let is_there = |path: &PathBuf| live.links.contains_key(path) || live.not_links.contains(path);
+    let gone = written.keys().filter(move |path| !is_wanted(path) && !is_there(path));
+    gone.map(|path| LinkChange::Remove { path: path.clone() })
 }
 
 /// Compares the links that shall be with those that are.

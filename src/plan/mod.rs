@@ -267,7 +267,9 @@ pub fn plan(
     rename::join(fleet, ledger, live, &heirs, &mut agents, &mut conflicts);
     supervisor::show(fleet, live, &mut agents);
     let files = files::changes(&whole, &ledger.files, ledger, live, &fleet.id, &mut conflicts);
-    let links = files::link_changes(&fleet_links(fleet, manager), &ledger.links, live, &mut conflicts);
+    let wanted = fleet_links(fleet, manager);
+    let mut links = files::link_changes(&wanted, &ledger.links, live, &mut conflicts);
+    links.extend(files::gone_links(&wanted, &ledger.links, live));
     // Links matter at boot only, so they need no reload.
     let changed = files.iter().chain(agents.iter().flat_map(|agent| &agent.files)).any(FileChange::is_unit);
     let reload = changed || (ledger.reload_due && manager == ManagerKind::Systemd);

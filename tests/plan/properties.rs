@@ -90,6 +90,16 @@ proptest! {
                 name != "fleet-shop.target" && !is_supervisor && !agents.contains(&name)
             });
             prop_assert_eq!(strays.count(), 0);
+            // Nor does the ledger say that something is fleet's which is not there: somebody else may put it there.
+            let ledger = machine.ledger.as_ref().unwrap();
+            let agents = ledger.agents.values();
+            let files = ledger.files.keys().chain(agents.clone().flat_map(|agent| agent.files.keys()));
+            let links = ledger.links.keys().chain(agents.flat_map(|agent| agent.links.keys()));
+            let gone: Vec<_> = files
+                .filter(|path| !machine.live.files.contains_key(*path))
+                .chain(links.filter(|path| !machine.live.links.contains_key(*path)))
+                .collect();
+            prop_assert!(gone.is_empty(), "the ledger owns what is gone: {gone:?}");
         }
     }
 
