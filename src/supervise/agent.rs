@@ -63,6 +63,8 @@ pub(super) struct Agent {
 
     // Of this run; times on the clock that stands still in suspend.
     pub begun: Millis,
+    /// How far the clock on the wall was set on meanwhile.
+    pub jumped: i128,
     /// It ran when the supervisor came, and has not been looked at since.
     pub adopted: bool,
     /// It was just looked at for the first time since then.
@@ -153,6 +155,7 @@ impl Agent {
             phase: Phase::Unseen,
             standing,
             begun: now.awake,
+            jumped: 0,
             adopted: false,
             first_look: false,
             ready: false,

@@ -302,6 +302,7 @@ impl Machine {
         for name in names {
             let Some(agent) = self.agents.get_mut(&name) else { continue };
             agent.memory.shift(by);
+            agent.jumped += by;
             agent.standing.since = agent.memory.standing.as_ref().map_or(agent.standing.since, |known| known.since);
             // Waits stand on a clock that stood still.
             if let Some(until) = &mut agent.memory.back_off_until {

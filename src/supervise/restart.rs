@@ -78,7 +78,8 @@ impl Machine {
         // The wall may have been set back meanwhile.
         let seen = agent.memory.run.as_ref().filter(|run| run.started == end.started);
         let seen = seen.map_or(0, |_| now.awake.saturating_sub(agent.begun));
-        let lived = end.ended.saturating_sub(end.started).max(seen);
+        let lived = i128::from(end.ended) - i128::from(end.started) - agent.jumped;
+        let lived = Millis::try_from(lived.max(0)).unwrap_or(Millis::MAX).max(seen);
         if let Shows::Limit { class, until, text } = &end.shows
             && class.is_transient()
             && self.agents[name].memory.model >= self.agents[name].policy.fallbacks

@@ -257,6 +257,21 @@ fn a_crash_loop_is_quarantined_once_and_stays_so() {
 }
 
 #[test]
+fn a_clock_that_is_set_makes_no_early_death_a_late_one() {
+    for by in [365 * 24 * HOUR, 20 * SECOND] {
+        for later in [true, false] {
+            let (mut bench, run) = running(agent("a"));
+            bench.now.wall = if later { bench.now.wall + by } else { bench.now.wall - by };
+            bench.wait(SECOND);
+            dies(&mut bench, &run);
+            let said = bench.decisions.iter().map(|decision| decision.reason.as_str());
+            let said: Vec<_> = said.filter(|reason| reason.starts_with("it ended")).collect();
+            assert!(said.iter().any(|reason| reason.contains("12.0 s after its start")), "{said:?}");
+        }
+    }
+}
+
+#[test]
 fn merely_being_there_is_no_health() {
     let (mut bench, run) = running(agent("a"));
     bench.wait(MINUTE);
