@@ -284,7 +284,7 @@ fn there_and_back(kind: Manager, supervised: [bool; 2], first: usize, step: usiz
         *back.plan.last_mut().unwrap() = red;
     }
     // How often a call is tried again may differ by one or two.
-    assert!(killed + 6 > all, "only {killed} of {all} kills came about");
+    assert!(killed + 6 + all / 20 > all, "only {killed} of {all} kills came about");
     world.apply(&["--yes", "--restart=now"], 0);
     assert_eq!(temporaries(&world), Vec::<PathBuf>::new());
     world.fleet(&["destroy", "--yes"], 0);

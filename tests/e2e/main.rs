@@ -22,6 +22,7 @@ mod inside;
 mod kills;
 mod leftovers;
 mod lifecycle;
+mod limits;
 mod looking;
 mod managers;
 #[path = "../shim/manifest.rs"]
@@ -45,6 +46,7 @@ mod trouble;
 mod view;
 #[path = "../system/wait.rs"]
 mod wait;
+mod watchdog;
 mod watched;
 mod worktrees;
 mod world;
