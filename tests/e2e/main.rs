@@ -15,6 +15,7 @@ mod envfile;
 mod failpoints;
 mod faults;
 mod figures;
+mod forged;
 mod full_disk;
 mod generations;
 mod hardship;

@@ -96,8 +96,8 @@ proptest! {
             let files = ledger.files.keys().chain(agents.clone().flat_map(|agent| agent.files.keys()));
             let links = ledger.links.keys().chain(agents.flat_map(|agent| agent.links.keys()));
             let gone: Vec<_> = files
-                .filter(|path| !machine.live.files.contains_key(*path))
-                .chain(links.filter(|path| !machine.live.links.contains_key(*path)))
+                .filter(|path| !machine.live.files.contains_key(path))
+                .chain(links.filter(|path| !machine.live.links.contains_key(path)))
                 .collect();
             prop_assert!(gone.is_empty(), "the ledger owns what is gone: {gone:?}");
         }
