@@ -16,6 +16,7 @@ mod failpoints;
 mod faults;
 mod figures;
 mod forged;
+mod forks;
 mod full_disk;
 mod generations;
 mod hardship;
@@ -28,6 +29,7 @@ mod looking;
 mod managers;
 #[path = "../shim/manifest.rs"]
 mod manifest;
+mod older_shim;
 mod oracle;
 #[allow(dead_code, reason = "shared with tests/canary, which asks for more")]
 #[path = "../canary/pty.rs"]
