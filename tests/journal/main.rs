@@ -10,3 +10,4 @@ mod kills;
 mod open;
 mod speed;
 mod support;
+mod versions;
