@@ -1,12 +1,14 @@
-//! What agents propose to people.
+//! What agents propose, and who may answer it.
 
 use super::clock;
 use super::control::refused;
 use super::live::Live;
+use super::turn::{done, not_written};
 use super::words::Answer;
 use crate::ids::AgentName;
+use crate::journal::rows::ProposalRow;
 use crate::journal::{JournalError, Reader};
-use crate::supervise::event::{Event, Request};
+use crate::supervise::event::{Caller, Event, Request};
 
 /// What can be proposed.
 const KINDS: [&str; 3] = ["roster", "tool", "bug"];
@@ -29,12 +31,7 @@ impl Live {
         }
         let title: String = title.chars().filter(|c| !c.is_control()).take(TITLE_MAX).collect();
         let failed = |error: JournalError| refused(error.to_string(), error.help().unwrap_or_default());
-        let known = match Reader::open(&self.state.paths.state) {
-            Ok(Some(reader)) => reader.proposals(READ),
-            Ok(None) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        };
-        let known = match known {
+        let known = match self.proposals() {
             Ok(known) => known,
             Err(error) => return failed(error),
         };
@@ -57,5 +54,51 @@ impl Live {
         self.take_in(vec![Event::Request { request }]);
         self.commit();
         Answer::Proposed { id }
+    }
+
+    /// Closes a proposal: a person any, an agent that may `compose` accepts that of a roster. Whether it stays inside the envelope
+    /// is found out by the command, which compiles it.
+    pub(super) fn close_proposal(&mut self, caller: &Caller, id: &str, state: &str) -> Answer {
+        let now = clock::now().wall;
+        let Caller::Agent { agent } = caller else {
+            return match self.journal.close_proposal(now, id, state) {
+                Ok(false) => refused(format!("no proposal {id} is open"), "`fleet propose` lists them"),
+                other => done(other.map(drop)),
+            };
+        };
+        if state != "accepted" || !self.composes(agent) {
+            let help = "a person runs `fleet propose accept` or `reject`";
+            return refused(format!("{agent} is an agent, and does not close this proposal"), help);
+        }
+        let row = match self.proposals().map(|rows| rows.into_iter().find(|row| row.id == id && row.state == "open"))
+        {
+            Ok(Some(row)) => row,
+            Ok(None) => return refused(format!("no proposal {id} is open"), "`fleet propose` lists them"),
+            Err(error) => return done(Err(error)),
+        };
+        if row.kind != "roster" {
+            return refused(
+                format!("{id} proposes no roster, and only a person answers it"),
+                "ask a person to do it",
+            );
+        }
+        // People hear of it, whatever becomes of the rest.
+        let title = row.proposal.get("title").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let request = Request::Accepted { agent: agent.clone(), id: id.to_owned(), title };
+        self.take_in(vec![Event::Request { request }]);
+        self.commit();
+        if let Some(unwritten) = &self.unwritten {
+            return not_written(&unwritten.why);
+        }
+        done(self.journal.close_proposal(now, id, state).map(drop))
+    }
+
+    fn proposals(&self) -> Result<Vec<ProposalRow>, JournalError> {
+        Reader::open(&self.state.paths.state)?.map_or_else(|| Ok(Vec::new()), |reader| reader.proposals(READ))
+    }
+
+    /// Whether the role of `agent` may `compose`, by the roster as it was applied.
+    fn composes(&self, agent: &AgentName) -> bool {
+        self.policy.agents.iter().any(|known| known.name == *agent && known.may.contains("compose"))
     }
 }

@@ -188,14 +188,7 @@ impl Live {
                     control::refused("only an agent proposes", "change the roster itself: `fleet add`, or an editor")
                 }
             },
-            Ask::CloseProposal { .. } if matches!(caller, Caller::Agent { .. }) => control::refused(
-                "an agent does not close proposals",
-                "a person runs `fleet propose accept` or `reject`",
-            ),
-            Ask::CloseProposal { id, state } => match self.journal.close_proposal(clock::now().wall, &id, &state) {
-                Ok(false) => control::refused(format!("no proposal {id} is open"), "`fleet propose` lists them"),
-                other => done(other.map(drop)),
-            },
+            Ask::CloseProposal { id, state } => self.close_proposal(&caller, &id, &state),
         };
         let _ = answer.send(reply);
     }
@@ -295,14 +288,14 @@ fn caller_word(caller: &Caller) -> String {
     }
 }
 
-fn not_written(why: &str) -> Answer {
+pub(super) fn not_written(why: &str) -> Answer {
     control::refused(
         format!("the journal cannot be written: {why}"),
         "make room, or look at the state folder; then again",
     )
 }
 
-fn done(result: Result<(), crate::journal::JournalError>) -> Answer {
+pub(super) fn done(result: Result<(), crate::journal::JournalError>) -> Answer {
     match result {
         Ok(()) => Answer::Done,
         Err(error) => control::refused(error.to_string(), error.help().unwrap_or_default()),

@@ -77,6 +77,7 @@ fn kind(event: &Event) -> &'static str {
             Request::ClearJournalLost => "clear-journal-lost",
             Request::Announce { .. } => "announce",
             Request::Proposed { .. } => "proposed",
+            Request::Accepted { .. } => "accepted",
         },
         Event::Agent { what, .. } => match what {
             AgentEvent::Running { .. } => "running",
@@ -99,9 +100,10 @@ fn kind(event: &Event) -> &'static str {
 fn agent(event: &Event) -> Option<&AgentName> {
     match event {
         Event::Agent { agent, .. }
-        | Event::Request { request: Request::Announce { agent, .. } | Request::Proposed { agent, .. } } => {
-            Some(agent)
-        }
+        | Event::Request {
+            request:
+                Request::Announce { agent, .. } | Request::Proposed { agent, .. } | Request::Accepted { agent, .. },
+        } => Some(agent),
         Event::Request { request: Request::Send { message } } => Some(&message.to),
         Event::Request { request: Request::Clear { agents, .. } } if agents.len() == 1 => agents.first(),
         _ => None,

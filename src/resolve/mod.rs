@@ -2,6 +2,7 @@
 
 pub mod builtin;
 mod checks;
+pub mod envelope;
 pub mod expand;
 mod launch;
 pub mod model;
@@ -95,6 +96,8 @@ pub fn role_names(roster: &Roster) -> BTreeSet<RoleName> {
         names.extend(agent.role.as_ref().map(|role| role.value.clone()));
         names.extend(role_by_nature(agent.kind));
     }
+    // Given to agents that come later, by whoever may `compose`: as they are now.
+    names.extend(roster.compose.iter().flat_map(|compose| &compose.roles).map(|role| role.value.clone()));
     names
 }
 

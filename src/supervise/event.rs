@@ -228,6 +228,13 @@ pub enum Request {
         kind: String,
         title: String,
     },
+    /// An agent that may `compose` has accepted a proposal, which the journal has: people are to be told.
+    Accepted {
+        agent: AgentName,
+        /// E.g. `p1`.
+        id: String,
+        title: String,
+    },
 }
 
 /// How an effect ended.

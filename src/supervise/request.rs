@@ -29,6 +29,12 @@ impl Machine {
                 let text = format!("{agent} proposes ({kind} {id}): {title}; `fleet propose show {id}` tells more");
                 self.notify(Some(&agent), Rule::Proposal, Level::Action, text);
             }
+            Request::Accepted { agent, id, title } => {
+                let text = format!(
+                    "{agent} accepted {id}, which stays inside the envelope of `compose`: {title}; `fleet plan` shows what it changes"
+                );
+                self.notify(Some(&agent), Rule::Proposal, Level::Warning, text);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod change;
 mod compile;
 mod corpus;
 mod edit;
+mod envelope;
 mod examples;
 mod expand;
 mod explain;

@@ -7,6 +7,7 @@ mod clock;
 #[allow(dead_code, reason = "shared with tests/cases, which asks for more")]
 #[path = "../cases/compile.rs"]
 mod compile;
+mod compose;
 mod conversations;
 mod counts;
 mod crowd;

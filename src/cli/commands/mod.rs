@@ -4,6 +4,7 @@ pub mod apply;
 pub mod attach;
 mod carry;
 pub mod clear;
+mod compose;
 pub mod destroy;
 pub mod digest;
 pub mod doctor;

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::compose;
 use crate::cli::args::{Global, ProposalId, Propose, ProposeBug, ProposeRoster, ProposeTool, ProposeVerb};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::looking::proposals::{self, FORMAT, Report, Roster};
@@ -215,13 +216,16 @@ fn diff(ui: &Ui, before: &str, after: &str) {
 
 fn accept(ui: &Ui, target: &Target, args: &ProposalId) -> Result<Exit, CliError> {
     let row = open(target, &args.id)?;
-    only_people(target, "accepts")?;
     if row.kind != "roster" {
+        only_people(target, "accepts")?;
         close(ui, target, &row, "accepted")?;
         return Ok(Exit::Ok);
     }
     let proposal = proposals::roster(&row)?;
     let now = current(target)?;
+    if let Some(agent) = agent(target)? {
+        compose::check(ui, target, &agent, &now, &proposal.text)?;
+    }
     // It may have been written by a run that was cut off before it could say so.
     if now != proposal.text {
         if Digest::of(now.as_bytes()).as_str() != proposal.base {
@@ -273,12 +277,19 @@ fn open(target: &Target, id: &str) -> Result<ProposalRow, CliError> {
 
 /// Refuses agents, before anything is written.
 fn only_people(target: &Target, verb: &str) -> Result<(), CliError> {
-    match sources::must_ask(target, Ask::WhoAmI)? {
-        Answer::You { caller } if caller == "operator" => Ok(()),
-        Answer::You { caller } => {
-            let message = format!("{caller}, in which this command runs, is an agent, and only a person {verb}");
+    match agent(target)? {
+        None => Ok(()),
+        Some(agent) => {
+            let message = format!("{agent}, in which this command runs, is an agent, and only a person {verb}");
             Err(CliError::refused(message, "ask a person to do it"))
         }
+    }
+}
+
+/// The agent in which this command runs, as the supervisor sees it. `None`: a person runs it.
+fn agent(target: &Target) -> Result<Option<String>, CliError> {
+    match sources::must_ask(target, Ask::WhoAmI)? {
+        Answer::You { caller } => Ok((caller != "operator").then_some(caller)),
         odd => Err(sources::odd(&odd)),
     }
 }

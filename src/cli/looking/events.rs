@@ -60,6 +60,7 @@ fn asked(request: &Request) -> String {
         Request::ClearJournalLost => "the loss of the journal".to_owned(),
         Request::Announce { verb, .. } => format!("`fleet {verb}` is about to act on it"),
         Request::Proposed { id, kind, title, .. } => format!("{kind} {id}: {title}"),
+        Request::Accepted { id, title, .. } => format!("{id}: {title}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The preview nodes: checked, and acted on by later versions.
 
-use super::{COUNT, SECONDS, SPEND, any, must, need, preview, prop, some};
+use super::{COUNT, SECONDS, SPEND, any, must, need, preview, prop, some, supervised};
 use crate::roster::schema::{Argument, Kind, NodeSpec, Property, Scope};
 
 /// What `on` can wait for: news of the forge, and every change of an agent's state.
@@ -92,13 +92,13 @@ pub(super) const ROWS: &[NodeSpec] = &[
     NodeSpec {
         properties: &[prop("max-agents", COUNT, "the most agents the fleet may have")],
         children: &[Scope::Compose],
-        ..preview("compose", Scope::Top, "What an agent that may `compose` can change in the roster by itself.")
+        ..supervised("compose", Scope::Top, "What an agent that may `compose` can change in the roster by itself.")
     },
     NodeSpec {
         arguments: &[some("NAME", Kind::RoleName)],
-        ..preview("roles", Scope::Compose, "The roles it may give to agents.")
+        ..supervised("roles", Scope::Compose, "The roles it may give to agents.")
     },
-    NodeSpec { properties: SPEND, ..preview("spend", Scope::Compose, "The most it may allow.") },
+    NodeSpec { properties: SPEND, ..supervised("spend", Scope::Compose, "The most it may allow.") },
     NodeSpec {
         arguments: &[need("NAME", Kind::ConnectorName)],
         properties: &[must("kind", Kind::Word(CONNECTOR_KIND_NAMES), "the service")],
