@@ -331,6 +331,9 @@ pub struct RunRecord {
     /// What the agent's own words in its folder carry, so that none of an earlier run is taken for one of this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
+    /// Under the local manager, the process that ends what a killed shim leaves; it is gone when all of that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper: Option<ProcessId>,
 }
 
 /// `agents/<name>/exit.json`: how the last run ended.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::StartError;
 use super::secrets::Secrets;
 use crate::manifest::{Manifest, SecretSource};
+use crate::system::service::local::KEEPER;
 
 /// Variables that speak of the shim's own process, of its manager, or of a terminal that is not the agent's.
 const NOT_INHERITED: &[&str] = &[
@@ -20,6 +21,7 @@ const NOT_INHERITED: &[&str] = &[
     "STY",
     "MANAGERPID",
     "SYSTEMD_EXEC_PID",
+    KEEPER,
 ];
 const NOT_INHERITED_PREFIXES: &[&str] = &["WATCHDOG_", "LISTEN_", "TERM_PROGRAM"];
 

@@ -22,6 +22,7 @@ mod ending;
 mod environment;
 mod finish;
 pub mod following;
+mod keeper;
 mod lock;
 mod log;
 mod mask;
@@ -73,6 +74,9 @@ impl StartError {
 #[must_use]
 pub fn run(path: &Path) -> Ending {
     name_the_first_panic();
+    if let Some(ending) = keeper::part() {
+        return ending;
+    }
     loop {
         match start::start(path).map(agent::Shim::run) {
             // What could not be resumed is forgotten, so this happens once.

@@ -73,6 +73,37 @@ fn reap(child: Pid) -> Option<bool> {
     }
 }
 
+/// Waits for the end of `child`, reaping every other child meanwhile.
+pub(super) fn wait_for(child: Pid) -> Option<Ended> {
+    loop {
+        // SAFETY: all zeroes is a valid `siginfo_t`: it has integers and pointers only.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: writes one `siginfo_t` to the pointer, which lives across the call.
+        match unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED) } {
+            0 => {}
+            _ if Errno::last() == Errno::EINTR => continue,
+            _ => return None,
+        }
+        // SAFETY: waitid has filled in these fields.
+        let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+        if pid == child.as_raw() {
+            let code = info.si_code == libc::CLD_EXITED;
+            return Some(if code { Ended::Code(status) } else { Ended::Signal(status) });
+        }
+    }
+}
+
+/// Reaps every child that has ended. Whether none is left at all.
+pub(super) fn reap_all() -> bool {
+    loop {
+        match reap(Pid::from_raw(-1)) {
+            Some(true) => {}
+            Some(false) => return false,
+            None => return true,
+        }
+    }
+}
+
 /// Reaps what the agent has orphaned onto the shim, but not the agent.
 pub(super) fn reap_orphans(agent: Pid) {
     while let Some((orphan, _)) = peek(libc::P_ALL, Pid::from_raw(0))
@@ -86,20 +117,21 @@ pub(super) fn reap_orphans(agent: Pid) {
 /// session of its own or not. Only children of this process are touched, so no pid can belong to a stranger.
 pub(super) fn end_descendants(agent: Pid) {
     let _ = killpg(agent, Signal::SIGKILL);
+    end_children(Some(agent));
+}
+
+/// Ends every child but `agent`, and what those leave behind, until there is none.
+pub(super) fn end_children(agent: Option<Pid>) {
     let limit = Instant::now() + REAP_LIMIT;
     let mut pause = 1_u16;
     loop {
         for child in children() {
-            if child != agent {
+            if Some(child) != agent {
                 let _ = kill(child, Signal::SIGKILL);
             }
         }
-        loop {
-            match reap(Pid::from_raw(-1)) {
-                Some(true) => {}
-                Some(false) => break,
-                None => return,
-            }
+        if reap_all() {
+            return;
         }
         if Instant::now() >= limit {
             super::report(format_args!("some processes of the agent did not end within {REAP_LIMIT:?} of SIGKILL"));

@@ -22,7 +22,7 @@ use super::pty::Pty;
 use super::secrets::Secrets;
 use super::serve::{Server, Words};
 use super::terminal::{Model, Size};
-use super::{StartError, environment, lock, process, records, report, secrets};
+use super::{StartError, environment, keeper, lock, process, records, report, secrets};
 use crate::ids::Digest;
 use crate::manifest::{FORMAT, Manifest, RunRecord};
 use crate::system::notify::Notifier;
@@ -173,6 +173,7 @@ impl Shim {
                 launch: self.manifest.launch.clone(),
                 invocation: std::env::var("INVOCATION_ID").ok(),
                 nonce: Some(self.words.nonce.clone()).filter(|nonce| !nonce.is_empty()),
+                keeper: keeper::of_this_shim(),
             };
             records::write_json(&self.manifest.folder, "run.json", &record)
         });

@@ -32,6 +32,7 @@ mod managers;
 mod manifest;
 mod older_shim;
 mod oracle;
+mod orphans;
 #[allow(dead_code, reason = "shared with tests/canary, which asks for more")]
 #[path = "../canary/pty.rs"]
 mod pty;

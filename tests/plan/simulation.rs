@@ -192,6 +192,7 @@ impl Machine {
             launch: manifest.launch.clone(),
             invocation: None,
             nonce: None,
+            keeper: None,
         };
         self.live.runs.insert(name.clone(), run);
         self.live.vanished.remove(name);

@@ -8,6 +8,8 @@ mod start;
 mod supervisor;
 
 use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -22,12 +24,17 @@ use crate::ids::{AgentName, FleetId, UnitName};
 use crate::manifest::{ExitRecord, FORMAT, ProcessId, RunRecord};
 use crate::system::{fs, lock, proc};
 
+/// Set for a shim whose parent, by its own start, shall end what the shim leaves if it is killed.
+pub const KEEPER: &str = "FLEET_SHIM_KEEPER";
+
 /// How long a shim without a run record may go on: it says farewell to its viewers after it has removed the record.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Largest record that is read, in bytes.
 const RECORD_CAP: u64 = 4 << 20;
 /// From SIGKILL to the end of a process: the kernel needs no longer unless the disk or a driver hangs.
 const KILL: Duration = Duration::from_secs(10);
+/// Processes that this one has started and that had not ended when it looked last.
+static STARTED: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 /// Starts and stops the shims of one fleet.
 #[derive(Debug, Clone)]
@@ -97,6 +104,13 @@ impl LocalManager {
         true
     }
 
+    /// Waits until nothing is left of a run whose shim was killed. `false`: something is, even after SIGKILL.
+    fn is_over(&self, agent: &AgentName) -> std::io::Result<bool> {
+        let Some(run) = self.records(agent).run.filter(|run| !proc::is_alive(&run.shim)) else { return Ok(true) };
+        let Some(keeper) = &run.keeper else { return Ok(true) };
+        proc::Handle::open(keeper)?.map_or(Ok(true), |keeper| keeper.wait_until(Instant::now() + KILL))
+    }
+
     /// Sends SIGTERM to the live shim of `unit`, if there is one.
     fn ask_to_stop(&self, unit: &UnitName, all: &proc::Table) -> Result<Option<Stopping>, ManagerError> {
         if self.is_supervisor(unit) {
@@ -104,7 +118,10 @@ impl LocalManager {
         }
         let agent = self.agent("stop", unit)?;
         let Some(shim) = self.running(&agent) else {
-            if self.is_free(&agent) {
+            let fail = |error: std::io::Error| {
+                ManagerError::new(format!("stop {unit}"), error.to_string(), "try again".to_owned())
+            };
+            if self.is_free(&agent) && self.is_over(&agent).map_err(fail)? {
                 return Ok(None);
             }
             let path = self.folder(&agent).join("shim.lock");
@@ -224,6 +241,13 @@ fn kill(process: &ProcessId, handle: &proc::Handle) -> std::io::Result<bool> {
     Ok(ended)
 }
 
+/// Collects those of this process's own that have ended since it looked last; nobody else does.
+fn collect(new: Option<Child>) {
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    started.extend(new);
+    started.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+}
+
 /// Collects an ended shim that this very process started; any other is its parent's business.
 fn reap(process: &ProcessId) {
     let _ = waitpid(Pid::from_raw(process.pid.cast_signed()), Some(WaitPidFlag::WNOHANG));
@@ -279,6 +303,7 @@ impl ServiceManager for LocalManager {
     }
 
     fn stop_many(&self, units: &[UnitName], timeout: Duration) -> Vec<Result<(), ManagerError>> {
+        collect(None);
         let deadline = Instant::now() + timeout;
         let all = proc::Table::read();
         // Everyone is asked before anyone is waited for.

@@ -17,7 +17,7 @@ use nix::poll::{PollFd, PollFlags};
 
 use super::super::envfile;
 use super::notify::{Folder, Socket};
-use super::{LocalManager, ManagerError, kill, kill_tree};
+use super::{KEEPER, LocalManager, ManagerError, collect, kill, kill_tree};
 use crate::ids::UnitName;
 use crate::system::proc::{self, poll_until};
 use crate::system::{fs, lock};
@@ -103,7 +103,7 @@ pub(super) fn start_many(
             } else {
                 continue;
             };
-            starting.remove(&index);
+            collect(starting.remove(&index).map(|shim| shim.child));
         }
     }
     results.into_iter().flatten().collect()
@@ -125,6 +125,16 @@ fn shim(manager: &LocalManager, unit: &UnitName) -> Result<Option<Program>, Mana
     }
     // One that goes on would end the new one at once; then the new one's own words say so.
     let _ = manager.is_free(&agent);
+    let left =
+        || Some(format!("its processes, and why: the end of {}", manager.folder(&agent).join("shim.err").display()));
+    match manager.is_over(&agent) {
+        Ok(true) => {}
+        Ok(false) => {
+            let what = "processes of its last run are left, whose shim was killed, and do not even end by SIGKILL";
+            return Err(start_error(unit, what.to_owned(), left()));
+        }
+        Err(error) => return Err(start_error(unit, format!("what its last run has left: {error}"), left())),
+    }
     let folder = manager.folder(&agent);
     let manifest = folder.join("manifest.json");
     if !manifest.is_file() {
@@ -133,7 +143,7 @@ fn shim(manager: &LocalManager, unit: &UnitName) -> Result<Option<Program>, Mana
     }
     let variables = environment(&folder).map_err(|error| start_error(unit, error.to_string(), error.help))?;
     let mut command = clean(&manager.shim);
-    command.arg(&manifest).envs(variables);
+    command.arg(&manifest).envs(variables).env(KEEPER, "1");
     Ok(Some(Program { command, is_supervisor: false, errors: folder.join("shim.err") }))
 }
 
