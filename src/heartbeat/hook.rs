@@ -1,6 +1,7 @@
 //! What an agent CLI hands to its hooks: one JSON object on standard input, of which a few words at its top matter.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,22 @@ pub struct Call {
     pub error: Option<String>,
     /// What it says to people.
     pub message: Option<String>,
+    /// The tool that is called.
+    pub tool: Option<String>,
+    /// What it is called with, by its hash: the words themselves are nobody's business here.
+    pub input: Option<u64>,
+    /// It tells how the call ended, not that it begins.
+    pub over: bool,
+}
+
+impl Call {
+    /// What tells this call of a tool from another: two that are alike do the same.
+    #[must_use]
+    pub fn mark(&self) -> Option<String> {
+        let begins = !self.over && self.error.is_none();
+        let (tool, input) = (self.tool.as_ref()?, self.input?);
+        begins.then(|| format!("{tool} {input:016x}"))
+    }
 }
 
 /// The words at the top of `bytes`, which may end anywhere.
@@ -64,6 +81,18 @@ impl<'de> Visitor<'de> for Fill<'_> {
                 "session_id" | "thread-id" => &mut self.0.session,
                 "error" => &mut self.0.error,
                 "message" => &mut self.0.message,
+                "tool_name" => &mut self.0.tool,
+                "tool_input" => {
+                    let mut hasher = DefaultHasher::new();
+                    map.next_value::<serde_json::Value>()?.to_string().hash(&mut hasher);
+                    self.0.input = Some(hasher.finish());
+                    continue;
+                }
+                "tool_response" => {
+                    self.0.over = true;
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
@@ -142,6 +171,18 @@ mod tests {
         let call =
             understand(br#"{"tool_input":{"hook_event_name":"Stop","error":"x"},"hook_event_name":"PreToolUse"}"#);
         assert_eq!((call.event.as_deref(), call.error), (Some("PreToolUse"), None));
+    }
+
+    #[test]
+    fn a_call_of_a_tool_is_told_from_another() {
+        let mark = |rest: &str| understand(format!(r#"{{"tool_name":"Bash",{rest}}}"#).as_bytes()).mark();
+        let one = mark(r#""tool_input":{"command":"make","timeout":5}"#).unwrap();
+        assert!(one.starts_with("Bash ") && !one.contains("make"), "{one}");
+        assert_eq!(mark(r#""tool_input":{"command":"make","timeout":5},"tool_use_id":"t2""#), Some(one.clone()));
+        assert_ne!(mark(r#""tool_input":{"command":"make all"}"#), Some(one));
+        assert_eq!(mark(r#""tool_input":{},"tool_response":{"stdout":""}"#), None, "it ended");
+        assert_eq!(mark(r#""tool_input":{},"error":"exit 1""#), None, "it ended");
+        assert_eq!(mark(r#""tool_input":{"command":"cut o"#), None, "who knows how it goes on");
     }
 
     #[test]

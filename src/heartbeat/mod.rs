@@ -47,6 +47,9 @@ pub struct Said {
     /// The conversation, in the runtime's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// The tool that is called, and a mark of what it is called with: two that are alike do the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// Names a word that must not be missed, so that it is taken once however often it is met. A UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -56,7 +59,7 @@ impl Said {
     /// Only a state.
     #[must_use]
     pub fn new(state: State) -> Self {
-        Self { state, progress: None, note: None, event: None, session: None, id: None }
+        Self { state, progress: None, note: None, event: None, session: None, call: None, id: None }
     }
 
     /// The same with an id, where it must be kept.
@@ -76,6 +79,7 @@ impl Said {
             note: self.note.map(|note| plain(&note, NOTE_MAX)).filter(|note| !note.is_empty()),
             event: named(self.event),
             session: named(self.session),
+            call: named(self.call),
             id: self.id.filter(|id| is_id(id)),
             ..self
         }
@@ -104,6 +108,8 @@ pub struct Word {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 }
 
@@ -123,6 +129,7 @@ impl Word {
             note: said.note,
             event: said.event,
             session: said.session,
+            call: said.call,
             id: said.id,
         }
     }
@@ -137,7 +144,7 @@ impl Word {
     #[must_use]
     pub fn report(&self) -> Report {
         let note = self.note.as_ref().map(|note| plain(note, NOTE_MAX)).filter(|note| !note.is_empty());
-        Report { kind: self.state, progress: Some(self.progress), note, at: self.ts }
+        Report { kind: self.state, progress: Some(self.progress), note, call: self.call.clone(), at: self.ts }
     }
 }
 

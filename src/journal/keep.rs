@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn report(kind: ReportKind) -> Event {
-        about(AgentEvent::Report { report: Report { kind, progress: None, note: None, at: 1 } })
+        about(AgentEvent::Report { report: Report { kind, progress: None, note: None, call: None, at: 1 } })
     }
 
     #[test]

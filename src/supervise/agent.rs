@@ -43,6 +43,17 @@ pub(super) enum Asked {
     Rung,
 }
 
+/// The same call of a tool, or the same words, with nothing else between.
+#[derive(Debug, Clone)]
+pub(super) struct Again {
+    /// Of a call its tool and mark, of words the words.
+    pub what: String,
+    pub is_call: bool,
+    pub times: u32,
+    /// Of the first, on the clock that stands still in suspend.
+    pub since: Millis,
+}
+
 /// A message in the queue.
 #[derive(Debug, Clone)]
 pub(super) struct Waiting {
@@ -112,6 +123,8 @@ pub(super) struct Agent {
     pub exempt: bool,
     /// Digests of the last settled screens, newest last.
     pub pictures: VecDeque<String>,
+    /// What it does again and again, by its own word.
+    pub again: Option<Again>,
     /// It has been given something to do and has not said that it is done.
     pub owes: bool,
     /// Limits in a row that should have ended and had not.
@@ -186,6 +199,7 @@ impl Agent {
             alive_at: 0,
             exempt: false,
             pictures: VecDeque::new(),
+            again: None,
             owes: false,
             limits: 0,
             limit_passed: None,

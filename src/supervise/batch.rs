@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Machine;
+use super::agent::Phase;
 use super::clock::Moment;
 use super::decision::{Act, Decision, Effect, EffectId, Level, Rule};
 use super::message::Message;
@@ -111,6 +112,10 @@ impl Machine {
         let mut changed = Vec::new();
         for name in seen {
             let Some(agent) = self.agents.get_mut(name) else { continue };
+            if !self.looked && matches!(agent.phase, Phase::Gone(_)) {
+                // What is to become of it is decided when all has been looked at.
+                continue;
+            }
             let (state, reason) = assess(agent, now);
             let first_look = std::mem::take(&mut agent.first_look);
             if agent.standing.state == state {

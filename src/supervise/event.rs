@@ -152,6 +152,9 @@ pub struct Report {
     pub progress: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The tool that is called, and a mark of what it is called with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// Milliseconds since the epoch.
     pub at: Millis,
 }

@@ -31,6 +31,7 @@ impl Machine {
             self.looked = true;
             for name in &names {
                 if matches!(self.agents[name].phase, Phase::Gone(_)) {
+                    self.touched.insert(name.clone());
                     self.after_rest(now, name);
                 }
             }

@@ -154,10 +154,16 @@ impl Machine {
                 agent.phase = Phase::Gone(known);
                 return;
             };
+            let known = agent.memory.acted.max(agent.memory.run.as_ref().map(|run| run.started));
             agent.memory.acted = Some(end.started);
             if std::mem::take(&mut agent.unrecorded) {
                 self.amend(now, name, end);
                 return;
+            }
+            // Of a run that nobody here has started or seen: somebody started it by hand.
+            if known.is_none_or(|known| known < end.started) && agent.memory.quarantine.take().is_some() {
+                agent.memory.attempt = 0;
+                agent.memory.restarts.clear();
             }
             self.after_end(now, name, Some(end));
         } else {

@@ -12,6 +12,7 @@ use super::clock::{Millis, Moment, words};
 use super::decision::{Act, Rule};
 use super::event::{EffectResult, Probe, Reading, Report, ReportKind, Shows};
 use super::policy::HeartbeatKind;
+use super::repetition;
 use super::sight::is_exempt;
 use super::standing::State;
 use super::timers::Timer;
@@ -32,6 +33,8 @@ const OWN_TYPING: Millis = 5_000;
 const WORKS: u64 = 100;
 /// A heartbeat that is missing so many times is stale.
 const MISSED: u64 = 3;
+/// A question that is still drawn is looked at again after this time at the latest, in milliseconds.
+const ASKS: Millis = 120_000;
 /// An agent that stands idle so long has started what it keeps, in milliseconds.
 const CALM: Millis = 5_000;
 
@@ -119,13 +122,15 @@ impl Machine {
         if changed {
             self.try_again(name);
         }
-        if changed && !own {
+        // A call that is made again and again draws itself anew each time.
+        let circles = repetition::loops(&self.agents[name], now).is_some();
+        if changed && !own && !circles {
             self.progress(now, name);
             if self.agents[name].first_look {
                 let reason = "its screen is another than the supervisor before saw".to_owned();
                 self.decide(Some(name), Rule::State, reason, vec![]);
             }
-        } else if loops && self.agents[name].memory.rung == 0 && !is_exempt(&self.agents[name], now) {
+        } else if !changed && loops && self.agents[name].memory.rung == 0 && !is_exempt(&self.agents[name], now) {
             self.with(name, |agent| agent.memory.rung = 1);
             let text = format!("the same screen {PICTURES} times in a row, with output between: {last_line}");
             self.decide(Some(name), Rule::Repetition, text, vec![]);
@@ -185,9 +190,14 @@ impl Machine {
             }
         }
         agent.ready = true;
+        // What fleet typed starts nothing new.
+        let again = !beat && !echo && repetition::count(agent, &report, now);
         agent.report = Some(report);
-        if counted || ((new || speaks) && !echo && !old) {
+        if !again && (counted || ((new || speaks) && !echo && !old)) {
             self.progress(now, name);
+        }
+        if again {
+            self.repeated(now, name);
         }
         self.arm_stall(now, name);
     }
@@ -285,6 +295,8 @@ impl Machine {
 fn look_pause(agent: &Agent) -> Millis {
     let longest = (agent.policy.stall.after_ms / 5).max(1_000);
     let asks = agent.screen.as_ref().is_some_and(|reading| sticks(&reading.shows));
+    // A question stands outside the ladder, so `stall after` says nothing of it.
+    let longest = if asks { longest.max(ASKS) } else { longest };
     if asks || !agent.ready { (BEFORE << agent.fruitless.min(16)).min(longest) } else { longest }
 }
 
@@ -304,13 +316,14 @@ fn share(look: &Look, cpu: u64, now: Moment) -> Option<u64> {
 
 fn evidence(agent: &Agent, probe: &Probe, tools: &BTreeSet<(u32, u64)>, now: Moment) -> Evidence {
     let mut evidence = Evidence::default();
+    let circles = repetition::loops(agent, now);
     let quiet = |since: Millis| words(now.awake.saturating_sub(since));
     // The picture is the same as at the last progress, or there would have been progress. What never drew anything says
     // nothing by drawing nothing.
     let drew = agent.active_at.is_some()
         || agent.bytes > 0
         || agent.screen.as_ref().is_some_and(|reading| !reading.last_line.is_empty());
-    if drew && probe.reading.is_some() {
+    if drew && probe.reading.is_some() && circles.is_none() {
         evidence.stale.push(format!("the screen stands still for {}", quiet(agent.progress_at)));
     }
     if let Some(at) = agent.report_at.filter(|_| agent.policy.heartbeat.kind == HeartbeatKind::Periodic) {
@@ -336,6 +349,9 @@ fn evidence(agent: &Agent, probe: &Probe, tools: &BTreeSet<(u32, u64)>, now: Mom
         evidence.spares = Some(format!("{} of its tools run", tools.len()));
     } else if agent.had_tools && probe.descendants.is_some() {
         evidence.stale.push("no tool of its runs".to_owned());
+    }
+    if circles.is_some() {
+        evidence.spares = Some("it speaks, though it says the same again and again".to_owned());
     }
     evidence
 }

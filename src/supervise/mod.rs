@@ -21,6 +21,7 @@ pub mod memory;
 pub mod message;
 pub mod policy;
 mod queue;
+mod repetition;
 mod request;
 mod restart;
 pub mod screen;

@@ -39,6 +39,7 @@ mod pty;
 mod races;
 mod random;
 mod refusals;
+mod repetition;
 mod repositories;
 mod seeded;
 mod shims;

@@ -22,6 +22,8 @@ struct Known {
     held: bool,
     /// Of the run: when it was first seen, the last picture and since when, the looks at it.
     run: Option<(u32, u64)>,
+    /// When the newest run began of which anything was told, in milliseconds since the epoch.
+    newest: Millis,
     begun: Millis,
     picture: Option<String>,
     picture_since: Millis,
@@ -127,6 +129,7 @@ impl Invariants {
         match what {
             AgentEvent::Running { run } if known.run != Some((run.pid, run.start_ticks)) => {
                 known.run = Some((run.pid, run.start_ticks));
+                known.newest = known.newest.max(run.started);
                 if known.quarantined {
                     // Somebody started it by hand, which forgets its restarts.
                     known.restarts.clear();
@@ -142,6 +145,15 @@ impl Invariants {
                 known.probes.clear();
                 known.calm = None;
                 known.quarantined = false;
+            }
+            AgentEvent::Absent { lost: Some(run) } => known.newest = known.newest.max(run.started),
+            AgentEvent::Ended { end } if end.started > known.newest => {
+                known.newest = end.started;
+                if known.quarantined {
+                    // Somebody started it by hand, and it was gone before it was seen.
+                    known.restarts.clear();
+                    known.quarantined = false;
+                }
             }
             AgentEvent::Wanted { wanted } => known.held = *wanted == Wanted::Held,
             AgentEvent::Screen { reading } => {

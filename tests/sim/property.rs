@@ -231,7 +231,9 @@ impl Play {
                 let kind = kinds[usize::from(kind)];
                 self.tell(
                     at,
-                    AgentEvent::Report { report: Report { kind, progress: Some(1), note: None, at: now.wall } },
+                    AgentEvent::Report {
+                        report: Report { kind, progress: Some(1), note: None, call: None, at: now.wall },
+                    },
                 );
             }
             Step::Types(at, typing) => self.tell(at, AgentEvent::Viewers { viewers: 1, typing }),

@@ -160,7 +160,7 @@ fn an_agent_that_never_speaks_is_warned_of() {
 #[test]
 fn the_age_of_an_event_report_is_no_signal() {
     let (mut bench, _) = running(agent("a"));
-    let report = Report { kind: ReportKind::Tool, progress: None, note: None, at: bench.now.wall };
+    let report = Report { kind: ReportKind::Tool, progress: None, note: None, call: None, at: bench.now.wall };
     bench.tell("a", AgentEvent::Report { report });
     works(&mut bench);
     let end = bench.now.awake + 2 * HOUR;
@@ -178,7 +178,7 @@ fn the_age_of_an_event_report_is_no_signal() {
 fn a_beat_keeps_what_was_said() {
     let (mut bench, _) = running(agent("a"));
     for kind in [ReportKind::Waiting, ReportKind::Beat] {
-        let report = Report { kind, progress: None, note: None, at: bench.now.wall };
+        let report = Report { kind, progress: None, note: None, call: None, at: bench.now.wall };
         bench.tell("a", AgentEvent::Report { report });
     }
     assert_eq!(bench.state("a"), State::WaitingForHuman);

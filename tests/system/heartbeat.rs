@@ -41,7 +41,7 @@ fn without(key: &str) -> Vec<u8> {
 }
 
 fn report(kind: ReportKind, progress: u64) -> Report {
-    Report { kind, progress: Some(progress), note: None, at: SINCE + 5000 }
+    Report { kind, progress: Some(progress), note: None, call: None, at: SINCE + 5000 }
 }
 
 #[test]

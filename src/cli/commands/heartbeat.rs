@@ -38,6 +38,7 @@ pub fn run(ui: &Ui, args: &Heartbeat) -> Exit {
 
 fn said(args: &Heartbeat, call: Call) -> Said {
     let state = State::from(args.state);
+    let mark = call.mark().filter(|_| state == State::Tool);
     // Why it is blocked is for people; a hook's chat about anything else would only fill the journal.
     let note = match (state, call.error, call.message) {
         (State::Blocked, Some(error), Some(message)) => Some(format!("{error}: {message}")),
@@ -49,6 +50,7 @@ fn said(args: &Heartbeat, call: Call) -> Said {
         note,
         event: args.event.clone().or(call.event),
         session: call.session,
+        call: mark,
         ..Said::new(state)
     }
 }

@@ -176,7 +176,10 @@ impl World {
         if let Some(life) = &mut self.agents[at].life {
             life.said = Some((kind, wall));
         }
-        self.tell(at, AgentEvent::Report { report: Report { kind, progress: None, note: None, at: wall } });
+        self.tell(
+            at,
+            AgentEvent::Report { report: Report { kind, progress: None, note: None, call: None, at: wall } },
+        );
     }
 
     pub fn run(&mut self, span: Millis) {

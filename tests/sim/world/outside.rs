@@ -47,7 +47,7 @@ impl World {
                 self.tell(at, AgentEvent::Screen { reading });
             }
             if let Some((kind, when)) = said {
-                let report = Report { kind, progress: None, note: None, at: when };
+                let report = Report { kind, progress: None, note: None, call: None, at: when };
                 self.tell(at, AgentEvent::Report { report });
             }
             self.tell(at, AgentEvent::Viewers { viewers: u32::from(typing), typing });
