@@ -4,10 +4,13 @@
 //! references that the shim resolves when it starts the agent. It is split by what a change costs a running agent:
 //! [`Launch`] is fixed when the agent starts, [`Policy`] may change under it.
 
+mod chain;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use chain::{Fallback, ModelName, ModelNote};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AgentName, Digest, FleetId, UnitName};
@@ -50,6 +53,9 @@ pub struct Manifest {
     pub socket: PathBuf,
     pub launch: Launch,
     pub policy: Policy,
+    /// The models behind the first, in order. Empty: there is no chain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Fallback>,
 }
 
 /// What is fixed when the agent starts. A difference here means a restart.
@@ -356,6 +362,9 @@ pub struct ExitRecord {
     pub ended: String,
     /// Bytes of output in all.
     pub bytes: u64,
+    /// The model that it used, where that was not the first of its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<ModelName>,
 }
 
 /// Which step ended the agent.

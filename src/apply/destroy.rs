@@ -12,6 +12,7 @@ use crate::heartbeat::spool;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::Ledger;
 use crate::plan::destroy::Destruction;
+use crate::resolve::FILES;
 use crate::system::fs;
 use crate::system::service::ManagerKind;
 
@@ -20,6 +21,7 @@ pub(super) const RECORDS: &[&str] = &[
     "run.json",
     "exit.json",
     "conversation.json",
+    "model.json",
     "last-screen",
     "quarantined",
     "heartbeat",
@@ -125,14 +127,19 @@ fn clear_agent(folder: &Path, keep_logs: bool, kept: &mut Vec<PathBuf>) -> Resul
             fs::remove_unsynced(&path)?;
         } else if name == "deaths" && !keep_logs {
             std::fs::remove_dir_all(&path).map_err(|error| fs::FsError::io("remove", &path, &error))?;
-        } else if name == "files" && std::fs::remove_dir(&path).is_ok() {
-            // Fleet's own folder for the runtime's files, emptied before.
+        } else if is_of_runtime(&name) && std::fs::remove_dir(&path).is_ok() {
+            // Fleet's own folder for a runtime's files, emptied before.
         } else {
             kept.push(path);
         }
     }
     let _ = std::fs::remove_dir(folder);
     Ok(())
+}
+
+/// Whether a folder of that name in an agent's holds the files of a runtime.
+pub(super) fn is_of_runtime(name: &str) -> bool {
+    name.strip_prefix(FILES).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Agents that were removed from the roster earlier left their logs behind.

@@ -143,6 +143,6 @@ pub fn all_idle(
 /// Whether the agent's patterns, as it was started with them, can tell idle from busy.
 fn can_show_idle(state: &State, agent: &AgentName) -> bool {
     state
-        .manifest(agent)
+        .manifest_in_use(agent)
         .is_some_and(|manifest| manifest.policy.patterns.iter().any(|pattern| pattern.kind == PatternKind::Idle))
 }

@@ -10,6 +10,7 @@ pub mod generation;
 pub mod idle;
 pub mod inside;
 pub mod managers;
+mod models;
 mod moving;
 pub mod observe;
 pub mod outcome;

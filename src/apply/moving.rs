@@ -1,6 +1,7 @@
 //! A fleet that moves from one service manager to the other, and agents that go on under another name.
 
 use super::ApplyError;
+use super::destroy::is_of_runtime;
 use super::execute::{Apply, START_TIMEOUT};
 use super::idle;
 use super::outcome::Report;
@@ -90,10 +91,10 @@ impl Apply<'_> {
 fn inherited(old: &Path) -> impl Iterator<Item = OsString> {
     let names = std::fs::read_dir(old).into_iter().flatten().flatten().map(|entry| entry.file_name());
     names.filter(|name| {
-        let rendered = ["manifest.json", "env", "role.md", "script.json", "files"];
+        let rendered = ["manifest.json", "env", "role.md", "script.json"];
         let word = name.to_string_lossy();
         let record = super::destroy::RECORDS.contains(&word.as_ref()) && word != CONVERSATION;
-        !rendered.contains(&word.as_ref()) && !record
+        !rendered.contains(&word.as_ref()) && !record && !is_of_runtime(&word)
     })
 }
 
@@ -117,6 +118,9 @@ pub(super) fn leave(folder: &Path) {
     for record in super::destroy::RECORDS {
         let _ = std::fs::remove_file(folder.join(record));
     }
-    let _ = std::fs::remove_dir(folder.join("files"));
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    for name in names.filter(|name| is_of_runtime(&name.to_string_lossy())) {
+        let _ = std::fs::remove_dir(folder.join(name));
+    }
     let _ = std::fs::remove_dir(folder);
 }

@@ -163,6 +163,7 @@ fn look(
         live.exits.extend(sight.exit.map(|exit| (name.clone(), exit)));
         live.conversations.extend(sight.talk.map(|talk| (name.clone(), (talk.runtime, talk.dir))));
         live.manifests.extend(sight.manifest.map(|manifest| (name.clone(), manifest)));
+        live.models.extend(sight.model.map(|model| (name.clone(), model)));
         live.unchanged.extend(sight.unchanged.then(|| name.clone()));
         match sight.note {
             Some(NoteKind::Restart) => drop(live.pending.insert(name.clone())),

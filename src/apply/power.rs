@@ -72,6 +72,10 @@ pub fn run(
                 Verb::Stop => drop(fs::remove_file_if_present(&state.pending_path(name))?),
                 Verb::Start | Verb::Restart => {
                     state.note_fresh(name, NoteKind::Unfinished, "it is being started", fresh)?;
+                    // Whoever starts it by hand wants what the roster says first, also if the supervisor is quicker.
+                    if verb == Verb::Restart || !is_up(state, name) {
+                        state.note_model(name, None)?;
+                    }
                 }
             }
             want(state, chosen, ledger, name, verb)?;
@@ -169,6 +173,11 @@ fn lock<'a>(
     (locks, names)
 }
 
+/// Whether its shim lives.
+fn is_up(state: &State, name: &AgentName) -> bool {
+    state.run(name).is_some_and(|run| crate::system::proc::is_alive(&run.shim))
+}
+
 /// The caller holds the agents' locks.
 fn carry_out(state: &State, chosen: &Chosen, mut names: Vec<&AgentName>, verb: Verb, report: &mut Report) {
     let unit = |name: &&AgentName| UnitName::agent(&state.fleet, name);
@@ -185,7 +194,7 @@ fn carry_out(state: &State, chosen: &Chosen, mut names: Vec<&AgentName>, verb: V
         }
     }
     if verb == Verb::Start {
-        let up = |name: &AgentName| state.run(name).is_some_and(|run| crate::system::proc::is_alive(&run.shim));
+        let up = |name: &AgentName| is_up(state, name);
         for name in names.iter().filter(|name| up(name)) {
             let socket = state.paths.socket(name).exists();
             let what = if socket {

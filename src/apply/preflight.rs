@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::manifest::SecretSource;
 use crate::resolve::{Agent, Fleet};
 use crate::system::git;
@@ -22,8 +22,15 @@ pub fn check(
     // Most agents of a fleet share a program and a folder, which are looked at once.
     let (mut programs, mut folders) = (BTreeSet::new(), BTreeSet::new());
     for agent in &fleet.agents {
-        if programs.insert((agent.argv.first(), &agent.search, &agent.dir)) || !diagnostics.is_empty() {
-            program(agent, diagnostics);
+        let first = (agent.runtime.as_str(), agent.argv.first());
+        let behind = agent.fallbacks.iter().map(|one| (one.runtime.as_str(), one.argv.first()));
+        for (number, (runtime, name)) in std::iter::once(first).chain(behind).enumerate() {
+            if programs.insert((name, &agent.search, &agent.dir)) || !diagnostics.is_empty() {
+                let Some(found) = program(agent, runtime, name) else { continue };
+                // Without what it falls back to it can do its work all the same.
+                let severity = if number == 0 { found.severity } else { Severity::Warning };
+                diagnostics.report(Diagnostic { severity, ..found });
+            }
         }
         if folders.insert((&agent.dir, agent.may.contains("code"))) || !diagnostics.is_empty() {
             folder(agent, diagnostics);
@@ -98,14 +105,12 @@ fn absent_variable(secret: &str, name: &str, manager: ManagerKind) -> (String, S
     }
 }
 
-fn program(agent: &Agent, diagnostics: &mut Diagnostics) {
+/// What is the matter with the program called `name`, which a model of the agent's chain is.
+fn program(agent: &Agent, runtime: &str, name: Option<&String>) -> Option<Diagnostic> {
     // The canary's program is the copy of fleet that apply itself puts there.
-    if agent.runtime == "canary" {
-        return;
-    }
-    let Some(name) = agent.argv.first() else { return };
+    let name = name.filter(|_| runtime != "canary")?;
     if find(name, &agent.search, &agent.dir).is_some() {
-        return;
+        return None;
     }
     let place = if name.contains('/') {
         Some(agent.dir.join(name))
@@ -115,8 +120,7 @@ fn program(agent: &Agent, diagnostics: &mut Diagnostics) {
     if let Some(file) = place.filter(|file| file.is_file()) {
         let message = format!("`{}` of agent `{}` may not be executed", file.display(), who(agent));
         let help = format!("chmod +x '{}'", file.display());
-        diagnostics.report(Diagnostic::error(Code::ProgramNotFound, message).at(agent.span, "starts it").help(help));
-        return;
+        return Some(Diagnostic::error(Code::ProgramNotFound, message).at(agent.span, "starts it").help(help));
     }
     let folders: Vec<_> = agent.search.iter().map(|folder| folder.display().to_string()).collect();
     let message = if name.contains('/') {
@@ -131,7 +135,7 @@ fn program(agent: &Agent, diagnostics: &mut Diagnostics) {
         }
         _ => format!("install it, or add `path \"FOLDER\"`; looked in {}", folders.join(":")),
     };
-    diagnostics.report(Diagnostic::error(Code::ProgramNotFound, message).at(agent.span, "starts it").help(help));
+    Some(Diagnostic::error(Code::ProgramNotFound, message).at(agent.span, "starts it").help(help))
 }
 
 /// The name in the roster: agents of a group have one mistake, not many.

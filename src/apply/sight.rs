@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::ApplyError;
 use super::state::{NoteKind, State};
 use crate::ids::{AgentName, Digest, UnitName};
-use crate::manifest::{ConversationRecord, ExitRecord, Manifest, RunRecord};
+use crate::manifest::{ConversationRecord, ExitRecord, Manifest, ModelName, RunRecord};
 use crate::plan::ledger::LedgerAgent;
 use crate::plan::live::LiveFile;
 use crate::render::{Artifact, FileKind, unit};
@@ -41,6 +41,7 @@ pub(super) struct Sight {
     pub exit: Option<ExitRecord>,
     pub talk: Option<ConversationRecord>,
     pub manifest: Option<Manifest>,
+    pub model: Option<ModelName>,
     pub note: Option<NoteKind>,
     pub unchanged: bool,
 }
@@ -104,6 +105,7 @@ pub(super) fn records(
     if !sight.unchanged {
         sight.talk = state.conversation(name);
         sight.manifest = state.known::<Manifest>(name, "manifest.json")?;
+        sight.model = state.model_note(name).map(|note| note.to);
     }
     sight.note = question.noted.then(|| state.note(name)).flatten();
     Ok(sight)

@@ -9,7 +9,7 @@ use crate::ids::{AgentName, FleetId};
 use crate::manifest::{ConversationRecord, ExitRecord, FORMAT, Manifest, RunRecord};
 use crate::plan::Ledger;
 use crate::resolve::Paths;
-use crate::shim::CONVERSATION;
+use crate::shim::{CONVERSATION, MODEL};
 use crate::system::fs;
 use crate::system::lock::{self, Attempt, Lock};
 
@@ -315,7 +315,7 @@ impl State {
     /// # Errors
     /// When one cannot be removed.
     pub fn forget_runs(&self, agent: &AgentName) -> Result<(), ApplyError> {
-        for name in ["exit.json", "last-screen", CONVERSATION] {
+        for name in ["exit.json", "last-screen", CONVERSATION, MODEL] {
             fs::remove_file_if_present(&self.paths.agent(agent).join(name))?;
         }
         fs::remove_file_if_present(&self.pending_path(agent))?;

@@ -10,6 +10,7 @@ use super::managers::Chosen;
 use super::state::State;
 use super::{observe, supervisor};
 use crate::ids::AgentName;
+use crate::manifest::{Launch, Manifest, ModelNote};
 use crate::plan::agents::ending;
 use crate::plan::{Desired, Ledger, Live, fields};
 use crate::shim::client;
@@ -72,6 +73,9 @@ pub struct AgentStatus {
     pub manifest: Option<String>,
     /// Why a restart waits, when one does.
     pub pending: Option<String>,
+    /// Which model it uses and how it came to that, in words; absent for the first of its chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fell_back: Option<String>,
     /// Whether it is as the ledger wants it.
     pub healthy: bool,
     pub viewers: Option<u32>,
@@ -150,7 +154,11 @@ fn agent(
 ) -> AgentStatus {
     let manifest = live.manifests.get(name);
     let run = live.runs.get(name);
-    let launch = run.map(|run| &run.launch).or(manifest.map(|manifest| &manifest.launch));
+    let has_chain = manifest.is_some_and(|manifest| !manifest.fallbacks.is_empty());
+    let note = has_chain.then(|| state.model_note(name)).flatten();
+    let next = manifest.zip(note.as_ref()).and_then(|(manifest, note)| manifest.using(&note.to));
+    let resting = next.as_deref().or(manifest).map(|manifest| &manifest.launch);
+    let launch = run.map(|run| &run.launch).or(resting);
     let mut status = AgentStatus {
         name: name.clone(),
         role: manifest.and_then(|manifest| manifest.role.clone()),
@@ -162,6 +170,7 @@ fn agent(
         pid: run.map(|run| run.shim.pid),
         manifest: run.map(|run| run.manifest.as_str().to_owned()),
         pending: is_pending(name, live).then(|| pending_reason(state, name)),
+        fell_back: launch.zip(manifest).and_then(|(launch, manifest)| fell_back(note.as_ref(), launch, manifest)),
         healthy: true,
         viewers: None,
         queued: None,
@@ -229,10 +238,24 @@ fn at_rest(
     };
 }
 
+/// As the supervisor says it, from the note that it left.
+fn fell_back(note: Option<&ModelNote>, used: &Launch, manifest: &Manifest) -> Option<String> {
+    let used = used.name();
+    manifest.fallback(&used)?;
+    Some(match note.filter(|note| note.to == used) {
+        Some(note) => format!("fell back from {} to {used}: {}", note.from, note.why),
+        None => format!("uses {used} until its next start, then {}", manifest.launch.name()),
+    })
+}
+
 /// A note of an earlier apply counts only as long as the agent runs with other settings than those on disk.
 fn is_pending(name: &AgentName, live: &Live) -> bool {
     let differs = match (live.runs.get(name), live.manifests.get(name)) {
-        (Some(run), Some(manifest)) => !fields::launch(&run.launch, &manifest.launch).is_empty(),
+        (Some(run), Some(manifest)) => {
+            let using = manifest.using(&run.launch.name());
+            let launch = using.as_deref().map_or(&manifest.launch, |manifest| &manifest.launch);
+            !fields::launch(&run.launch, launch).is_empty()
+        }
         _ => false,
     };
     live.pending.contains(name) && differs

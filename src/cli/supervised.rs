@@ -52,6 +52,7 @@ fn agent(row: Row) -> AgentStatus {
         pid: row.pid,
         manifest: row.manifest,
         pending: row.restart_pending.then(|| "it restarts when it is idle".to_owned()),
+        fell_back: row.fell_back,
         healthy: row.healthy,
         viewers: row.pid.map(|_| row.viewers),
         queued: Some(row.queued),

@@ -64,9 +64,15 @@ impl Effects {
                 let state = self.state.clone();
                 self.beside(id, move || snapshot::take(&state, &agent, &why, clock::now()));
             }
-            Act::Fallback { .. } => {
-                let why = "this fleet cannot start an agent with another model of its chain yet".to_owned();
-                self.answer(id, EffectResult::Failed { why });
+            // Not beside the loop: the start that reads the note may leave right after it.
+            Act::Fallback { agent, note, .. } => {
+                failpoint::reach("model-decided");
+                let result = match self.state.note_model(&agent, note.as_deref()) {
+                    Ok(()) => EffectResult::Done,
+                    Err(error) => EffectResult::Failed { why: error.to_string() },
+                };
+                failpoint::reach("model-noted");
+                self.answer(id, result);
             }
             // The journal has it, which is where people find it.
             Act::Notify { .. } | Act::Digest { .. } => self.answer(id, EffectResult::Done),

@@ -15,6 +15,9 @@ pub const POINTS: [&str; 9] = [
     "after-policy",
 ];
 
+/// Those that only an agent meets which falls back to another model: before the note of it, and after.
+pub const FALLING_BACK: [&str; 2] = ["model-decided", "model-noted"];
+
 /// Ends the process here when this point was asked for.
 pub(super) fn reach(point: &'static str) {
     static ASKED: OnceLock<Option<String>> = OnceLock::new();
@@ -26,7 +29,7 @@ pub(super) fn reach(point: &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use super::POINTS;
+    use super::{FALLING_BACK, POINTS};
 
     #[test]
     fn every_point_is_reached_somewhere() {
@@ -36,7 +39,7 @@ mod tests {
             include_str!("control.rs"),
             include_str!("live.rs"),
         ];
-        for point in POINTS {
+        for point in POINTS.into_iter().chain(FALLING_BACK) {
             let call = format!("failpoint::reach(\"{point}\")");
             assert_eq!(sources.iter().map(|text| text.matches(&call).count()).sum::<usize>(), 1, "{point}");
         }

@@ -31,6 +31,7 @@ const SOON: [u64; 6] = [5, 20, 100, 300, 1_000, 3_000];
 /// What is shown of a run beside what the machine knows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunInfo {
+    pub(super) runtime: Option<String>,
     pub(super) model: Option<String>,
     pub(super) manifest: Option<String>,
 }
@@ -113,7 +114,7 @@ impl Live {
     /// The agent's patterns.
     pub(super) fn reader(&mut self, agent: &AgentName) -> Arc<Reader> {
         if !self.readers.has(agent)
-            && let Some(manifest) = self.state.manifest(agent)
+            && let Some(manifest) = self.state.manifest_in_use(agent)
         {
             self.readers.learn(agent, &manifest.policy.patterns);
         }
@@ -218,14 +219,16 @@ impl Live {
             AgentEvent::Running { run } => {
                 let key = (run.pid, run.start_ticks);
                 if self.subscriptions.get(agent).is_none_or(|known| known.run != key) {
-                    // Of the first run that is met here they have just been read.
-                    if self.runs.contains_key(agent) {
+                    // Of the first run that is met here they have just been read; but who has a chain may use others.
+                    let has_chain = self.policy.agents.iter().any(|one| one.name == *agent && one.fallbacks > 0);
+                    if has_chain || self.runs.contains_key(agent) {
                         self.readers.forget(agent);
                     }
                     self.ends.remove(agent);
                     self.titles.remove(agent);
                     let record = self.state.run(agent);
                     let info = record.map(|record| RunInfo {
+                        runtime: Some(record.launch.runtime.clone()),
                         model: record.launch.model.clone(),
                         manifest: Some(record.manifest.as_str().to_owned()),
                     });

@@ -74,6 +74,7 @@ fn run_of(run: &RunRecord, state: &State, agent: &AgentName) -> Run {
         start_ticks: run.shim.start_ticks,
         started: clock::parse(&run.started),
         resumed: state.conversation(agent).is_some_and(|conversation| conversation.resumed),
+        with: Some(run.launch.name()),
     }
 }
 

@@ -11,7 +11,8 @@ use super::watch::Watches;
 use super::{Input, clock, look, report};
 use crate::apply::ApplyError;
 use crate::apply::state::State;
-use crate::journal::Journal;
+use crate::journal::{Journal, Pending};
+use crate::supervise::decision::Act;
 use crate::supervise::event::Event;
 use crate::supervise::policy::{self, FleetPolicy};
 use crate::supervise::{Machine, Remembered};
@@ -43,6 +44,17 @@ pub(super) fn policy(state: &State) -> Result<FleetPolicy, ApplyError> {
     Ok(policy)
 }
 
+/// Does again what a predecessor may not have come to: with which model an agent is started. Noted twice is noted once.
+fn note_models(state: &State, pending: &[Pending]) {
+    for effect in pending {
+        if let Act::Fallback { agent, note, .. } = &effect.effect.act
+            && let Err(error) = state.note_model(agent, note.as_deref())
+        {
+            report(format_args!("{error}; {agent} is started with the model that it had"));
+        }
+    }
+}
+
 /// Begins.
 ///
 /// # Errors
@@ -67,6 +79,7 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
     };
     let recovered = opened.recovered;
     let answers = recovered.answers();
+    note_models(state, &recovered.pending);
     let machine = Machine::new(Remembered {
         memories: recovered.memories,
         queued: recovered.queued,

@@ -44,7 +44,7 @@ impl Live {
             name: policy.name.clone(),
             kind: policy.kind,
             role: policy.role.clone(),
-            runtime: policy.runtime.clone(),
+            runtime: info.and_then(|info| info.runtime.clone()).unwrap_or_else(|| policy.runtime.clone()),
             model: info.and_then(|info| info.model.clone()),
             standing: view.standing.clone(),
             healthy,
@@ -57,6 +57,7 @@ impl Live {
             last_line: view.last_line.map(str::to_owned),
             looked: None,
             restart_pending: view.restart_pending,
+            fell_back: view.fell_back,
         })
     }
 

@@ -143,4 +143,7 @@ pub struct Row {
     pub looked: Option<Millis>,
     /// `apply` left a restart for an idle moment.
     pub restart_pending: bool,
+    /// Which model it uses and how it came to that, in words; absent for the first of its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fell_back: Option<String>,
 }

@@ -1,12 +1,14 @@
 //! One agent: its files, its fields, and what has to happen to its process.
 
+use std::borrow::Cow;
+
 use super::fields::{self, Class, FieldChange};
 use super::files::{self, Conflict, ConflictKind};
 use super::ledger::{Desired, Ledger, LedgerAgent};
 use super::live::Live;
 use super::{Action, AgentPlan, Process, link_to, rename, worktree};
 use crate::ids::{AgentName, UnitName};
-use crate::manifest::{ExitRecord, Manifest, RestartWhen};
+use crate::manifest::{ExitRecord, Manifest, ModelName, RestartWhen};
 use crate::render::{Artifact, FileKind};
 use crate::resolve::{Agent, Fleet};
 use crate::units::ManagerKind;
@@ -42,6 +44,8 @@ pub(super) fn plan(
     let same = live.unchanged.contains(&agent.name);
     let new = if same { None } else { compiled(artifacts) };
     let running = live.is_running(&agent.name);
+    let next = new.as_ref().map(|new| next_start(&agent.name, new, live));
+    let next = next.as_deref();
     let changed = changed_fields(&agent.name, new.as_ref(), live);
     let restarts = changed.iter().any(|field| field.effect == Class::Restart);
     let worktree = worktree::plan(agent, known, live);
@@ -61,11 +65,15 @@ pub(super) fn plan(
                 "a restart is pending: `fleet apply` tries again when it is idle, `--restart=now` does not wait",
             )
         } else if worktree.is_lost && desired == Desired::Running {
-            let what = what_becomes_of_it(live.conversations.get(&agent.name), new.as_ref());
+            let what = what_becomes_of_it(live.conversations.get(&agent.name), next);
             Verdict::act(Process::Restart, format!("its worktree is not there any more; a restart {what}"))
         } else if restarts && desired == Desired::Running {
-            let what = what_becomes_of_it(live.conversations.get(&agent.name), new.as_ref());
-            Verdict::act(Process::Restart, format!("it runs with other settings; a restart {what}"))
+            let what = what_becomes_of_it(live.conversations.get(&agent.name), next);
+            let why = left_chain(&agent.name, new.as_ref(), live)
+                .map_or("it runs with other settings".to_owned(), |model| {
+                    format!("{model}, which it runs with, left its chain")
+                });
+            Verdict::act(Process::Restart, format!("{why}; a restart {what}"))
         } else if files.iter().any(|change| !change.is_unit()) {
             Verdict::act(Process::Live, "applied without touching the process")
         } else if !files.is_empty() || !links.is_empty() {
@@ -223,12 +231,29 @@ pub(super) fn compiled(artifacts: &[&Artifact]) -> Option<Manifest> {
     serde_json::from_str(&file.text).ok()
 }
 
-/// What differs from what the agent runs with, or, at rest, from what it was last given.
+/// The manifest as it is for the agent's next start: with the model that is noted, or with the first.
+fn next_start<'a>(name: &AgentName, new: &'a Manifest, live: &Live) -> Cow<'a, Manifest> {
+    live.models.get(name).and_then(|model| new.using(model)).unwrap_or(Cow::Borrowed(new))
+}
+
+/// The model that the agent runs with, where it is one of a chain that has lost it.
+fn left_chain(name: &AgentName, new: Option<&Manifest>, live: &Live) -> Option<ModelName> {
+    let runs = live.runs.get(name)?.launch.name();
+    let had = live.manifests.get(name)?;
+    (!had.fallbacks.is_empty() && had.using(&runs).is_some() && new?.using(&runs).is_none()).then_some(runs)
+}
+
+/// What differs from what the agent runs with, or, at rest, from what it was last given. Whoever runs with a model of the
+/// chain is compared with that one, whichever it is.
 fn changed_fields(name: &AgentName, new: Option<&Manifest>, live: &Live) -> Vec<FieldChange> {
     let Some(new) = new else { return Vec::new() };
     let on_disk = live.manifests.get(name);
-    let old_launch = live.runs.get(name).map(|run| &run.launch).or(on_disk.map(|manifest| &manifest.launch));
-    let mut changed = old_launch.map(|old| fields::launch(old, &new.launch)).unwrap_or_default();
+    let next = next_start(name, new, live);
+    let mut changed = match (live.runs.get(name), on_disk) {
+        (Some(run), _) => fields::launch(&run.launch, &new.using(&run.launch.name()).unwrap_or(next).launch),
+        (None, Some(old)) => fields::launch(&next_start(name, old, live).launch, &next.launch),
+        (None, None) => Vec::new(),
+    };
     if let Some(old) = on_disk {
         changed.extend(fields::identity(old, new));
         changed.extend(fields::policy(&old.policy, &new.policy));

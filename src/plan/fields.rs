@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use crate::ids::{AgentName, Digest};
 use crate::manifest::{
-    Launch, Limits, LogPolicy, Manifest, Policy, RestartPolicy, RestartWhen, SecretDelivery, SecretRef, SecretSource,
+    Fallback, Launch, Limits, LogPolicy, Manifest, Policy, RestartPolicy, RestartWhen, SecretDelivery, SecretRef,
+    SecretSource,
 };
 use crate::quantity::{show_duration, show_size};
-use crate::supervise::policy::{AgentPolicy, Heartbeat, HeartbeatKind, Lifecycle, Spend, Stall};
+use crate::supervise::policy::{AgentPolicy, Heartbeat, HeartbeatKind, Lifecycle, Link, Spend, Stall};
 
 /// One field that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -160,6 +161,7 @@ pub fn watch(old: &AgentPolicy, new: &AgentPolicy) -> Vec<FieldChange> {
         spend: Spend { starts_per_day, messages_per_hour, concurrent },
         lifecycle,
         fallbacks,
+        chain,
         digest_ms,
     } = old;
     let mut sink = Sink(Vec::new());
@@ -183,6 +185,9 @@ pub fn watch(old: &AgentPolicy, new: &AgentPolicy) -> Vec<FieldChange> {
     sink.put("spend concurrent", class, count(*concurrent), count(new.spend.concurrent));
     sink.put("lifecycle", class, Some(lifecycle_words(lifecycle)), Some(lifecycle_words(&new.lifecycle)));
     sink.put("fall-back models", class, Some(fallbacks.to_string()), Some(new.fallbacks.to_string()));
+    // Which they are stands in the manifest.
+    let beats = |chain: &[Link]| chain.iter().map(|link| link.heartbeat).collect::<Vec<_>>();
+    sink.opaque("fall-back heartbeats", class, chain.len() != new.chain.len() || beats(chain) == beats(&new.chain));
     sink.put("digest every", class, digest_ms.map(show_duration), new.digest_ms.map(show_duration));
     sink.0
 }
@@ -219,6 +224,7 @@ pub fn identity(old: &Manifest, new: &Manifest) -> Vec<FieldChange> {
         socket,
         launch: _,
         policy: _,
+        fallbacks,
     } = old;
     let mut sink = Sink(Vec::new());
     sink.put(
@@ -228,6 +234,14 @@ pub fn identity(old: &Manifest, new: &Manifest) -> Vec<FieldChange> {
         Some(format!("{:?}", new.kind).to_lowercase()),
     );
     sink.put("role", Class::Live, role.clone(), new.role.clone());
+    // Only the model in use matters to a running agent, and it is compared with what the agent runs with.
+    let names = |behind: &[Fallback]| {
+        let names: Vec<String> = behind.iter().map(|one| one.name().to_string()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let (before, after) = (names(fallbacks), names(&new.fallbacks));
+    sink.opaque("fall-back details", Class::Live, before != after || *fallbacks == new.fallbacks);
+    sink.put("falls back to", Class::Live, before, after);
     sink.put("roster", Class::Restart, Some(roster.display().to_string()), Some(new.roster.display().to_string()));
     sink.put("socket", Class::Restart, Some(socket.display().to_string()), Some(new.socket.display().to_string()));
     sink.0

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::by_path::ByPath;
 use super::worktree::LiveWorktree;
 use crate::ids::{AgentName, Digest, UnitName};
-use crate::manifest::{ExitRecord, Manifest, RunRecord};
+use crate::manifest::{ExitRecord, Manifest, ModelName, RunRecord};
 use crate::supervise::policy::FleetPolicy;
 use crate::units::ActiveState;
 
@@ -29,6 +29,8 @@ pub struct Live {
     pub exits: BTreeMap<AgentName, ExitRecord>,
     /// Working folder and runtime of conversations that have begun.
     pub conversations: BTreeMap<AgentName, (String, PathBuf)>,
+    /// With which model of its chain an agent is started from now on, where that is noted.
+    pub models: BTreeMap<AgentName, ModelName>,
     /// Agents whose manifest on disk is the compiled one, and, if they run, the one they were started with.
     pub unchanged: BTreeSet<AgentName>,
     /// Manifests on disk, but for those of the unchanged.

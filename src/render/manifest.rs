@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use super::unit;
 use crate::ids::{AgentName, Digest, FleetId, RoleName, UnitName};
 use crate::manifest::{
-    AgentKind, Delivery, FORMAT, Limits, LogPolicy, Pattern, RestartPolicy, Resume, SecretRef, Terminal,
+    AgentKind, Delivery, FORMAT, Fallback, Limits, LogPolicy, Pattern, RestartPolicy, Resume, SecretRef, Terminal,
 };
-use crate::resolve::{Agent, Fleet};
+use crate::resolve::{self, Agent, Fleet};
 use crate::script::Script;
 
 /// A role as it is handed to an agent.
@@ -68,7 +68,7 @@ impl Shared {
         match &self.env {
             Some((known, text)) if *known == agent.env => text.clone(),
             _ => {
-                let text = Text::new(unit::env_file(agent));
+                let text = Text::new(unit::env_file(&agent.env));
                 self.env = Some((agent.env.clone(), text.clone()));
                 text
             }
@@ -77,7 +77,8 @@ impl Shared {
 
     /// The canary's script file. A canary without a script waits for messages.
     pub fn script(&mut self, agent: &Agent) -> Option<Text> {
-        if agent.runtime != "canary" {
+        let reads = |runtime: &str| runtime == super::CANARY;
+        if !reads(&agent.runtime) && !agent.fallbacks.iter().any(|one| reads(&one.runtime)) {
             return None;
         }
         Some(match &self.script {
@@ -115,6 +116,8 @@ pub(super) struct Files {
     pub role: Option<Digest>,
     /// Name → digest of what its runtime reads.
     pub runtime: BTreeMap<String, Digest>,
+    /// The same of each model that it may fall back to.
+    pub fallbacks: Vec<BTreeMap<String, Digest>>,
 }
 
 /// [`Manifest`](crate::manifest::Manifest) as it is written: borrowed, because a fleet has many, and with the patterns,
@@ -132,6 +135,8 @@ struct WrittenManifest<'a> {
     socket: PathBuf,
     launch: WrittenLaunch<'a>,
     policy: WrittenPolicy<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fallbacks: Vec<Fallback>,
 }
 
 /// [`Launch`](crate::manifest::Launch).
@@ -207,6 +212,34 @@ fn written<'a>(fleet: &'a Fleet, agent: &'a Agent, files: &'a Files, patterns: &
             delivery: &policy.delivery,
             resume: policy.resume.as_ref(),
         },
+        fallbacks: agent
+            .fallbacks
+            .iter()
+            .zip(&files.fallbacks)
+            .map(|(one, own)| fallback(agent, one, files, own))
+            .collect(),
+    }
+}
+
+fn fallback(agent: &Agent, one: &resolve::Fallback, files: &Files, own: &BTreeMap<String, Digest>) -> Fallback {
+    let env = one.env.iter().filter(|(name, value)| agent.env.get(*name) != Some(value));
+    Fallback {
+        runtime: one.runtime.clone(),
+        model: one.model.clone(),
+        effort: one.effort.clone(),
+        argv: one.argv.clone(),
+        prompt_argv: one.prompt_argv.clone(),
+        env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        without: agent.env.keys().filter(|name| !one.env.contains_key(*name)).cloned().collect(),
+        env_digest: if one.env == agent.env {
+            files.env.clone()
+        } else {
+            Digest::of(unit::env_file(&one.env).as_bytes())
+        },
+        files: own.clone(),
+        patterns: one.patterns.clone(),
+        delivery: one.delivery.clone(),
+        resume: one.resume.clone(),
     }
 }
 

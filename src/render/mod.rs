@@ -16,7 +16,12 @@ pub use view::view;
 
 use crate::ids::UnitName;
 use crate::parallel::in_parts;
-use crate::resolve::{Agent, Fleet};
+use crate::resolve::{Agent, FILES, Fleet};
+
+/// The canary's script, in the agent's folder.
+const SCRIPT: &str = "script.json";
+/// The runtime that reads it.
+const CANARY: &str = "canary";
 
 /// What rendering needs to know of the service manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,20 +84,24 @@ fn agent_artifacts(
     };
     let env = same(FileKind::Env, "env", shared.env(agent));
     let role = agent.role_text.as_ref().map(|text| shared.role(text));
-    let script = shared.script(agent).map(|script| {
-        let name = "script.json".to_owned();
-        let file = same(FileKind::Runtime, &name, script);
-        (name, file)
-    });
-    let own = agent.files.iter().map(|(name, content)| {
-        let path = folder.join("files").join(name);
+    let script = shared.script(agent).map(|script| same(FileKind::Runtime, SCRIPT, script));
+    let file = |place: &str, (name, content): (&String, &String)| {
+        let path = folder.join(place).join(name);
         (name.clone(), Artifact::new(owner(), FileKind::Runtime, path, content.clone()))
-    });
-    let runtime: Vec<_> = script.into_iter().chain(own).collect();
+    };
+    // What a model's runtime reads, by name; the canary's script is one and the same for all of them.
+    let names = |runtime: &str, own: &[(String, Artifact)]| {
+        let script = script.iter().filter(|_| runtime == CANARY).map(|file| (SCRIPT.to_owned(), file.digest.clone()));
+        script.chain(own.iter().map(|(name, file)| (name.clone(), file.digest.clone()))).collect()
+    };
+    let own: Vec<_> = agent.files.iter().map(|one| file(FILES, one)).collect();
+    let behind: Vec<Vec<_>> =
+        agent.fallbacks.iter().map(|link| link.files.iter().map(|one| file(&link.folder, one)).collect()).collect();
     let files = manifest::Files {
         env: env.digest.clone(),
         role: role.as_ref().map(|role| role.digest.clone()),
-        runtime: runtime.iter().map(|(name, file)| (name.clone(), file.digest.clone())).collect(),
+        runtime: names(&agent.runtime, &own),
+        fallbacks: agent.fallbacks.iter().zip(&behind).map(|(link, own)| names(&link.runtime, own)).collect(),
     };
     let text = shared.manifest(fleet, agent, &files);
     found.push(Artifact::new(owner(), FileKind::Manifest, folder.join("manifest.json"), text));
@@ -100,7 +109,11 @@ fn agent_artifacts(
     if let Some(role) = role {
         found.push(same(FileKind::Role, "role.md", role.file));
     }
-    found.extend(runtime.into_iter().map(|(_, file)| file));
+    found.extend(script);
+    // Models of one runtime share its files.
+    let mut placed = std::collections::BTreeSet::new();
+    let all = own.into_iter().chain(behind.into_iter().flatten()).map(|(_, file)| file);
+    found.extend(all.filter(|file| placed.insert(file.path.clone())));
     if let Some(version) = target.systemd {
         let path = fleet.paths.unit(&agent.unit(&fleet.id));
         found.push(Artifact::new(owner(), FileKind::Unit, path, unit::agent(fleet, agent, version)));

@@ -1,8 +1,8 @@
 //! `supervise.json`: what the supervisor goes by.
 
-use crate::manifest::PatternKind;
+use crate::manifest::{ModelName, Pattern, PatternKind};
 use crate::resolve::{Agent, Fleet, Watch};
-use crate::supervise::policy::{AgentPolicy, FORMAT, FleetPolicy};
+use crate::supervise::policy::{AgentPolicy, FORMAT, FleetPolicy, Link};
 
 /// What the roster says about supervision.
 #[must_use]
@@ -36,10 +36,33 @@ fn of_agent(agent: &Agent) -> AgentPolicy {
         shows_idle: policy.patterns.iter().any(|pattern| pattern.kind == PatternKind::Idle),
         spend,
         lifecycle,
-        // Nobody can start an agent with another model of its chain yet: a chain that is announced would only interrupt.
-        fallbacks: 0,
+        fallbacks: u32::try_from(agent.fallbacks.len()).unwrap_or(u32::MAX),
+        chain: chain(agent),
         digest_ms,
     }
+}
+
+/// The models of its chain, where there is more than one.
+fn chain(agent: &Agent) -> Vec<Link> {
+    if agent.fallbacks.is_empty() {
+        return Vec::new();
+    }
+    let shows_idle = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.kind == PatternKind::Idle);
+    let first = Link {
+        name: ModelName { runtime: agent.runtime.clone(), model: agent.model.clone() },
+        heartbeat: agent.watch.heartbeat,
+        busy_input: agent.policy.delivery.busy_input,
+        shows_idle: shows_idle(&agent.policy.patterns),
+        resumes: agent.policy.resume.is_some(),
+    };
+    let behind = agent.fallbacks.iter().map(|one| Link {
+        name: ModelName { runtime: one.runtime.clone(), model: one.model.clone() },
+        heartbeat: one.heartbeat,
+        busy_input: one.delivery.busy_input,
+        shows_idle: shows_idle(&one.patterns),
+        resumes: one.resume.is_some(),
+    });
+    std::iter::once(first).chain(behind).collect()
 }
 
 /// The file's text: indented, because people read it too.

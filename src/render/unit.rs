@@ -208,13 +208,13 @@ pub(super) fn group(fleet: &Fleet, unit: &UnitName) -> String {
     fill(template, &values)
 }
 
-/// The env file of one agent.
-pub(super) fn env_file(agent: &Agent) -> String {
-    let lines: Vec<Marked> = agent.env.iter().map(|(name, value)| sink::env_line(name, value)).collect();
+/// The env file of an agent with these variables.
+pub(super) fn env_file(variables: &BTreeMap<String, String>) -> String {
+    let lines: Vec<Marked> = variables.iter().map(|(name, value)| sink::env_line(name, value)).collect();
     let text = fill("agent.env", &Values::default().list("lines", &lines));
     let read: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let meant: Vec<&str> = lines.iter().map(Marked::as_str).collect();
-    assert_eq!(read, meant, "the env file of {} is not what was meant", agent.name);
+    assert_eq!(read, meant, "an env file is not what was meant");
     text
 }
 

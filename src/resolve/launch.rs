@@ -22,6 +22,15 @@ pub(super) struct Launch {
     pub expand: Expand,
 }
 
+/// One model of an agent's chain.
+#[derive(Clone, Copy)]
+pub(super) struct Link<'a> {
+    pub runtime: &'a RuntimePart,
+    pub file: &'a RuntimeFile,
+    /// The folder of the runtime's files, in the agent's.
+    pub folder: &'a str,
+}
+
 /// Values of the placeholders.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expand {
@@ -102,11 +111,11 @@ pub(super) fn launch(
     context: &Context<'_>,
     name: &AgentName,
     part: &SettingsPart,
-    runtime: &RuntimePart,
-    file: &RuntimeFile,
+    link: Link<'_>,
     role_text: Option<&str>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Launch> {
+    let Link { runtime, file, .. } = link;
     let folder = context.paths.agent(name);
     let folder_named = folder_of(context, part, diagnostics);
     let worktree = worktree(context, name, part, &folder_named);
@@ -115,7 +124,7 @@ pub(super) fn launch(
         ("role-file", show(&folder.join("role.md"))),
         ("role-text", role_text.unwrap_or_default().to_owned()),
         ("dir", show(&dir)),
-        ("files", show(&folder.join("files"))),
+        ("files", show(&folder.join(link.folder))),
         ("fleet", show(&context.paths.bin().join("fleet"))),
     ];
     values.extend(runtime.model.as_ref().map(|model| ("model", model.value.clone())));

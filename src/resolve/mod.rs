@@ -16,7 +16,7 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-pub use model::{Agent, Fleet, HostFacts, Paths, Watch, Worktree, place};
+pub use model::{Agent, Fallback, Fleet, HostFacts, Paths, Watch, Worktree, place};
 pub use view::Window;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, Sources, suggest};
@@ -146,6 +146,9 @@ impl<'a> Context<'a> {
         Self { roster, inputs, facts, sources, paths, runtimes, roles, secret_variables }
     }
 }
+
+/// The folder of a runtime's files, in the agent's.
+pub const FILES: &str = "files";
 
 /// The node that declares an agent of this kind.
 fn kind_word(kind: AgentKind) -> &'static str {
@@ -301,8 +304,8 @@ fn secret_variables(roster: &Roster, inputs: &Inputs) -> BTreeSet<String> {
 fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostics) -> Vec<Agent> {
     let (node, part) = (member.node, &member.part);
     let mut settings = settings::settle(context, node, part, diagnostics);
-    let chosen = models::choose(context, part, diagnostics);
-    let Some(runtime) = chosen.or_else(|| part.runtime.clone()) else {
+    let chain = models::choose(context, part, diagnostics);
+    let Some((runtime, behind)) = chain.split_first() else {
         let defaults = context.roster.nodes.iter().find(|node| node.spec.name == "defaults");
         let misspelt = defaults.is_some_and(|defaults| defaults.meant.contains(&"runtime"));
         // An unknown role may have brought it.
@@ -327,7 +330,9 @@ fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostic
     let mut agents = Vec::new();
     for (name, group) in &member.instances {
         let text = member.role.text.as_deref();
-        let Some(launch) = launch::launch(context, name, part, &runtime, file, text, diagnostics) else { continue };
+        let link = launch::Link { runtime, file, folder: FILES };
+        let Some(launch) = launch::launch(context, name, part, link, text, diagnostics) else { continue };
+        let fallbacks = models::behind(context, name, member, file, behind, diagnostics);
         let environment = variables::environment(context, part, file, &launch.expand, diagnostics);
         agents.push(Agent {
             place: context.sources.place(node.name.span),
@@ -355,6 +360,7 @@ fn here(context: &Context<'_>, member: &Member<'_>, diagnostics: &mut Diagnostic
             terminal: settings.terminal.clone(),
             policy: settings.policy.clone(),
             watch: watch::watch(member, file),
+            fallbacks,
             requires_sandbox: part.sandbox.required.as_ref().filter(|flag| flag.value).map(|flag| flag.span),
             name: name.clone(),
         });

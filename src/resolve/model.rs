@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Span;
 use crate::ids::{AgentName, FleetId, RoleName, UnitName};
-use crate::manifest::{AgentKind, Policy, SecretRef, Terminal};
+use crate::manifest::{AgentKind, Delivery, Pattern, Policy, Resume, SecretRef, Terminal};
 use crate::script::Script;
 use crate::supervise::policy::{Heartbeat, Lifecycle, Spend, Stall};
 
@@ -178,6 +178,8 @@ pub struct Agent {
     pub terminal: Terminal,
     pub policy: Policy,
     pub watch: Watch,
+    /// The models behind the first, in order.
+    pub fallbacks: Vec<Fallback>,
     /// Where the roster says that the agent must not run without its sandbox.
     pub requires_sandbox: Option<Span>,
 }
@@ -193,6 +195,25 @@ pub struct Watch {
     pub lifecycle: Lifecycle,
     /// How often it is given its digest, in milliseconds.
     pub digest_ms: Option<u64>,
+}
+
+/// A model behind the first of an agent's chain, with what a start with it differs in.
+#[derive(Debug, Clone)]
+pub struct Fallback {
+    pub runtime: String,
+    pub model: Option<String>,
+    pub effort: Option<String>,
+    pub argv: Vec<String>,
+    pub prompt_argv: Vec<String>,
+    /// All variables.
+    pub env: BTreeMap<String, String>,
+    /// Files of fleet's own for the runtime, by name, and their folder in the agent's.
+    pub files: BTreeMap<String, String>,
+    pub folder: String,
+    pub patterns: Arc<[Pattern]>,
+    pub delivery: Delivery,
+    pub resume: Option<Resume>,
+    pub heartbeat: Heartbeat,
 }
 
 /// A git worktree of one agent.

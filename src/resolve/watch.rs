@@ -22,19 +22,24 @@ pub(super) fn watch(member: &Member<'_>, file: &RuntimeFile) -> Watch {
             after_ms: stall.after.as_ref().expect("the built-in defaults say it").value,
             nudge: stall.nudge.expect("the built-in defaults say it"),
         },
-        heartbeat: Heartbeat {
-            kind: match file.heartbeat {
-                Reports::Events => HeartbeatKind::Events,
-                Reports::Periodic => HeartbeatKind::Periodic,
-                Reports::None => HeartbeatKind::None,
-            },
-            every_ms: part.heartbeat_ms.as_ref().map_or(BEAT_MS, |every| every.value),
-        },
+        heartbeat: heartbeat(part, file),
         // Who talks to people and who looks after the fleet wait most of the time.
         idle_ok: node.kind != AgentKind::Agent || member.role.idle_ok,
         spend: spend(&part.spend),
         lifecycle: lifecycle(part),
         digest_ms: node.digest_ms,
+    }
+}
+
+/// What the runtime of `file` reports, as often as `part` says.
+pub(super) fn heartbeat(part: &SettingsPart, file: &RuntimeFile) -> Heartbeat {
+    Heartbeat {
+        kind: match file.heartbeat {
+            Reports::Events => HeartbeatKind::Events,
+            Reports::Periodic => HeartbeatKind::Periodic,
+            Reports::None => HeartbeatKind::None,
+        },
+        every_ms: part.heartbeat_ms.as_ref().map_or(BEAT_MS, |every| every.value),
     }
 }
 

@@ -23,7 +23,7 @@ use super::serve::{Server, Words};
 use super::stop::Stop;
 use super::terminal::{Model, ScreenText};
 use crate::ids::Digest;
-use crate::manifest::{Manifest, PatternKind, Policy};
+use crate::manifest::{Manifest, ModelName, PatternKind, Policy};
 use crate::system::notify::Notifier;
 
 /// Most bytes that wait for an agent which does not read. More is dropped.
@@ -32,7 +32,10 @@ pub(super) const INPUT_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Shim {
     pub(super) manifest_path: PathBuf,
+    /// As it is for the model in use.
     pub(super) manifest: Manifest,
+    /// That model, where it is not the first of its chain.
+    pub(super) with: Option<ModelName>,
     /// Digest of the manifest file the agent was started from.
     pub(super) digest: Digest,
     pub(super) patterns: Patterns,

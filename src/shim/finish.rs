@@ -8,7 +8,7 @@ use super::ending::Ending;
 use super::output::Read;
 use super::process::{self, Ended};
 use super::{records, report};
-use crate::manifest::{ExitRecord, FORMAT, StopStep};
+use crate::manifest::{ExitRecord, FORMAT, PatternKind, StopStep};
 
 /// A dead agent has at most some 70 kB in its terminal. What is beyond this comes from processes it left behind.
 const DRAIN_MAX: u64 = 1 << 20;
@@ -17,15 +17,23 @@ const DRAIN_MAX: u64 = 1 << 20;
 const FAREWELL: Duration = Duration::from_millis(200);
 
 impl Shim {
+    /// Whether its last screen says what its provider has against it.
+    fn names_its_trouble(&self) -> bool {
+        let screen = self.model.text();
+        let named = |kind| self.patterns.find(kind, &screen).is_some_and(|found| found.class.is_some());
+        named(PatternKind::Fatal) || named(PatternKind::Limit)
+    }
+
     /// Everything that is left to do, in the order in which someone may rely on it.
     pub(super) fn finish(mut self, ended: Ended) -> Ending {
         let drained = self.bytes;
         while self.read_output(Instant::now()) == Read::More && self.bytes - drained < DRAIN_MAX {}
         process::end_descendants(self.agent);
         self.log.finish(&self.mask);
-        // Somebody else's SIGKILL, or the kernel's for want of memory, says nothing of the conversation.
+        // Somebody else's SIGKILL, or the kernel's for want of memory, says nothing of the conversation; nor does a
+        // provider that is overloaded.
         let killed = ended == Ended::Signal(nix::libc::SIGKILL);
-        let failed = self.stop.is_none() && !killed && ended.code() != Some(0);
+        let failed = self.stop.is_none() && !killed && ended.code() != Some(0) && !self.names_its_trouble();
         let ran = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let afresh = self.conversation.is_lost(&self.manifest.folder, failed, ran);
         let record = self.write_records(ended);
@@ -68,6 +76,7 @@ impl Shim {
             started: self.started.clone(),
             ended: records::now(),
             bytes: self.bytes,
+            with: self.with.clone(),
         };
         if let Err(error) = records::write_json(folder, "exit.json", &record) {
             complain("exit.json", error);

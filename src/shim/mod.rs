@@ -26,6 +26,7 @@ mod keeper;
 mod lock;
 mod log;
 mod mask;
+mod models;
 mod output;
 mod patterns;
 mod process;
@@ -42,6 +43,7 @@ mod transcript;
 mod turn;
 
 pub use conversation::RECORD as CONVERSATION;
+pub use models::RECORD as MODEL;
 
 use std::fmt;
 use std::io::{self, Write as _};

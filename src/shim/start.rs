@@ -22,7 +22,7 @@ use super::pty::Pty;
 use super::secrets::Secrets;
 use super::serve::{Server, Words};
 use super::terminal::{Model, Size};
-use super::{StartError, environment, keeper, lock, process, records, report, secrets};
+use super::{StartError, environment, keeper, lock, models, process, records, report, secrets};
 use crate::ids::Digest;
 use crate::manifest::{FORMAT, Manifest, RunRecord};
 use crate::system::notify::Notifier;
@@ -54,6 +54,7 @@ pub(super) fn load(path: &Path) -> Result<(Manifest, Digest), StartError> {
 /// Starts the agent of the manifest at `path`.
 pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
     let (manifest, digest) = load(path)?;
+    let models::Chosen { manifest, with, environment } = models::choose(manifest, std::env::vars_os());
     if !manifest.folder.is_dir() {
         return Err(StartError::config(format!("{} is no folder: run `fleet apply`", manifest.folder.display())));
     }
@@ -65,7 +66,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
         take_signals().map_err(|error| StartError::config(format!("signals cannot be received: {error}")))?;
     let mut secrets = Secrets::deliver(&manifest, values)?;
     let nonce = proc::random_id();
-    let environment = environment::build(std::env::vars_os(), &manifest, &nonce, &secrets);
+    let environment = environment::build(environment.into_iter(), &manifest, &nonce, &secrets);
     let dir = &manifest.launch.dir;
     if !dir.is_dir() {
         return Err(StartError::config(format!(
@@ -96,6 +97,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
     let mut shim = Shim {
         manifest_path: path.to_owned(),
         digest,
+        with,
         patterns: Patterns::default(),
         mask,
         agent,

@@ -6,6 +6,7 @@ use super::memory::Memory;
 use super::message::Message;
 use super::standing::Standing;
 use crate::ids::AgentName;
+use crate::manifest::ModelNote;
 
 /// Counts up over the whole life of a journal.
 pub type EffectId = u64;
@@ -145,7 +146,13 @@ pub enum Act {
         fresh: bool,
     },
     /// Notes which model of the chain is used from the agent's next start on: 0 is the first. Ends nothing by itself.
-    Fallback { agent: AgentName, model: u32 },
+    Fallback {
+        agent: AgentName,
+        model: u32,
+        /// What is noted. `None`: nothing, which stands for the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Box<ModelNote>>,
+    },
     /// For people: into the list of messages, and to the connectors.
     Notify { level: Level, text: String },
     /// Gives the enhancer its digest.

@@ -10,6 +10,7 @@ use super::message::{Message, MessageId};
 use super::policy::FleetPolicy;
 use super::standing::Class;
 use crate::ids::AgentName;
+use crate::manifest::ModelName;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +76,9 @@ pub struct Run {
     pub started: Millis,
     /// It goes on with an earlier conversation.
     pub resumed: bool,
+    /// The model that it was started with, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<ModelName>,
 }
 
 /// How a run ended.

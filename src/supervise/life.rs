@@ -5,6 +5,7 @@ use super::agent::Phase;
 use super::clock::{Millis, Moment};
 use super::decision::{Act, EffectId, Level, Rule};
 use super::event::{EffectResult, End, Run, Wanted};
+use super::memory::Memory;
 use super::policy::Lifecycle;
 use super::restart::{PENDING, STALLED};
 use super::standing::State;
@@ -55,7 +56,7 @@ impl Machine {
         let since_boot = now.boot.saturating_sub(run.start_ticks.saturating_mul(10));
         let age = now.wall.saturating_sub(run.started).min(now.awake).min(since_boot);
         let healthy = agent.policy.restart.healthy_ms.saturating_sub(age).max(1_000);
-        let pid = run.pid;
+        let (pid, with) = (run.pid, run.with.clone());
         agent.phase = Phase::Running(run);
         self.touched.insert(name.clone());
         for timer in [Timer::BackOff, Timer::Start, Timer::Stop, Timer::Announced] {
@@ -64,6 +65,9 @@ impl Machine {
         self.timers.set(name, Timer::Healthy, now.awake + healthy);
         let how = if ours { "started" } else { "found running" };
         self.decide(Some(name), Rule::State, format!("{how} (pid {pid})"), vec![]);
+        if !adopted {
+            self.met_model(name, with.as_ref(), ours);
+        }
         self.arm_stall(now, name);
         if adopted {
             self.timers.set(name, Timer::Look, now.awake + super::look::BEFORE);
@@ -83,8 +87,8 @@ impl Machine {
             let wait = agent.policy.stop_timeout_ms + STOP_AGAIN;
             self.timers.set(name, Timer::Stop, now.awake + wait);
         } else {
-            let model = agent.memory.model;
-            let act = Act::Fallback { agent: name.clone(), model };
+            let Memory { model, fell_back, .. } = &agent.memory;
+            let act = Act::Fallback { agent: name.clone(), model: *model, note: fell_back.clone().map(Box::new) };
             self.decide(Some(name), Rule::Fallback, why.clone(), vec![act]);
             self.stop(now, name, Rule::Fallback, why, true);
         }
@@ -207,6 +211,7 @@ impl Machine {
             agent.memory.back_off_until = None;
             self.timers.clear(name, Timer::BackOff);
         } else if self.looked && matches!(agent.phase, Phase::Gone(_)) {
+            self.wanted_by_hand(name);
             self.want_start(name, "it is not held any more");
         }
         self.start_waiting(now);

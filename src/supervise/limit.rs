@@ -2,7 +2,7 @@
 
 use super::Machine;
 use super::clock::{Millis, Moment};
-use super::decision::{Act, Level, Rule};
+use super::decision::{Level, Rule};
 use super::event::Shows;
 use super::message::Message;
 use super::restart::RAPID;
@@ -115,28 +115,6 @@ impl Machine {
             return;
         }
         let reason = agent.standing.reason.clone();
-        self.fall_back(now, name, &reason);
-    }
-
-    /// Goes on with the next model of the chain, if there is one. Whether it did.
-    pub(super) fn fall_back(&mut self, now: Moment, name: &AgentName, why: &str) -> bool {
-        let Some(agent) = self.agents.get_mut(name) else { return false };
-        if agent.memory.model >= agent.policy.fallbacks || self.journal_lost.is_some() {
-            return false;
-        }
-        agent.memory.model += 1;
-        let model = agent.memory.model;
-        let reason = format!("{why}; goes on with model {} of its chain", model + 1);
-        let act = Act::Fallback { agent: name.clone(), model };
-        self.decide(Some(name), Rule::Fallback, reason.clone(), vec![act]);
-        let Some(agent) = self.agents.get_mut(name) else { return false };
-        agent.memory.restarting = Some(reason.clone());
-        let running = agent.is_running();
-        if running {
-            self.stop(now, name, Rule::Fallback, reason, true);
-        } else {
-            self.want_start(name, &reason);
-        }
-        true
+        self.fall_back(now, name, &reason, class.word());
     }
 }

@@ -80,7 +80,7 @@ impl Machine {
             agent.ready = true;
             agent.limits = 0;
         }
-        if reading.settled && !agent.policy.shows_idle {
+        if reading.settled && !agent.shows_idle() {
             // A program of which no pattern tells more is ready when it has drawn something and waits.
             agent.ready |= !reading.last_line.is_empty();
         }
@@ -326,8 +326,8 @@ fn evidence(agent: &Agent, probe: &Probe, tools: &BTreeSet<(u32, u64)>, now: Mom
     if drew && probe.reading.is_some() && circles.is_none() {
         evidence.stale.push(format!("the screen stands still for {}", quiet(agent.progress_at)));
     }
-    if let Some(at) = agent.report_at.filter(|_| agent.policy.heartbeat.kind == HeartbeatKind::Periodic) {
-        let late = now.awake.saturating_sub(at) > MISSED * agent.policy.heartbeat.every_ms;
+    if let Some(at) = agent.report_at.filter(|_| agent.heartbeat().kind == HeartbeatKind::Periodic) {
+        let late = now.awake.saturating_sub(at) > MISSED * agent.heartbeat().every_ms;
         if late {
             evidence.stale.push(format!("no beat for {}", quiet(at)));
         } else if agent.report.as_ref().is_some_and(|report| report.progress.is_some()) {

@@ -8,6 +8,7 @@ use super::clock::Millis;
 use super::event::Run;
 use super::message::MessageId;
 use super::standing::Standing;
+use crate::manifest::ModelNote;
 
 /// About one agent. Times are milliseconds since the epoch, because no other clock outlives a boot.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -25,8 +26,11 @@ pub struct Memory {
     pub starts: VecDeque<Millis>,
     /// Messages of the last hour, oldest first.
     pub messages: VecDeque<Millis>,
-    /// Which model of the chain is in use.
+    /// Which model of the chain is used from the next start on: 0 is the first.
     pub model: u32,
+    /// How it came to that, when it is not the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fell_back: Option<ModelNote>,
     /// Runs that died within moments of their start, in a row.
     pub rapid: u32,
     /// Rung of the stall ladder that was reached since the last progress.

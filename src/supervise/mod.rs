@@ -2,7 +2,7 @@
 //!
 //! Every rule of supervision lives here, in a file of its own: `life` (runs and ends), `launch` (starts, waves, caps),
 //! `restart` (budget, back-off, quarantine), `look` (signals), `stall` (the ladder), `sight` (from what is known to a state),
-//! `limit` (what providers refuse), `queue` (messages), `clock` (jumps and suspends). Deadlines stand in one table, `timers`.
+//! `limit` (what providers refuse), `chain` (which model is used), `queue` (messages), `clock` (jumps and suspends). Deadlines stand in one table, `timers`.
 //! `docs/supervisor.md` says it for users.
 //!
 //! Whoever drives it keeps each [`Decision`] in the journal before the effects in it leave, and answers each effect with
@@ -10,6 +10,7 @@
 
 mod agent;
 mod batch;
+mod chain;
 pub mod clock;
 pub mod decision;
 pub mod event;
@@ -98,6 +99,8 @@ pub struct View<'a> {
     pub viewers: u32,
     pub last_line: Option<&'a str>,
     pub restart_pending: bool,
+    /// Which model it uses and how it came to that, when it is not its first.
+    pub fell_back: Option<String>,
     /// Of one that does not run: nobody expects it to.
     pub is_at_rest_by_wish: bool,
 }
@@ -255,6 +258,7 @@ impl Machine {
                 self.agents.insert(name.clone(), agent);
                 self.arm_expiry(now, &name);
             }
+            self.place_model(&name);
             self.touched.insert(name.clone());
             self.arm_digest(now, &name);
             self.arm_stall(now, &name);
@@ -342,6 +346,7 @@ fn view(agent: &Agent) -> View<'_> {
         viewers: agent.viewers,
         last_line: agent.screen.as_ref().map(|reading| reading.last_line.as_str()),
         restart_pending: agent.restart_pending,
+        fell_back: agent.fell_back(),
         is_at_rest_by_wish: sight::is_at_rest_by_wish(agent),
     }
 }

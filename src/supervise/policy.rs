@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Millis;
 use crate::ids::{AgentName, FleetId};
-use crate::manifest::{AgentKind, BusyInput, RestartPolicy};
+use crate::manifest::{AgentKind, BusyInput, ModelName, RestartPolicy};
 
 /// The number `supervise.json` carries.
 pub const FORMAT: u32 = 1;
@@ -59,12 +59,41 @@ pub struct AgentPolicy {
     pub spend: Spend,
     #[serde(default)]
     pub lifecycle: Lifecycle,
-    /// The fall-back chain behind the model in use, in order, as many as there are.
+    /// How many models stand behind the first.
     #[serde(default)]
     pub fallbacks: u32,
+    /// The models that it may be started with, the first one first. Empty: there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<Link>,
     /// How often an enhancer is given its digest, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest_ms: Option<Millis>,
+}
+
+/// One model of a chain, and what is other with it than with the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    pub name: ModelName,
+    pub heartbeat: Heartbeat,
+    pub busy_input: BusyInput,
+    pub shows_idle: bool,
+    /// A restart goes on with the conversation, if the run before was one of the same runtime.
+    pub resumes: bool,
+}
+
+impl AgentPolicy {
+    /// Where in the chain the model called `name` stands; 0 is the first. `None`: nowhere.
+    #[must_use]
+    pub fn place(&self, name: &ModelName) -> Option<u32> {
+        let place = self.chain.iter().position(|link| link.name == *name)?;
+        u32::try_from(place).ok()
+    }
+
+    /// The model that stands at `place`.
+    #[must_use]
+    pub fn link(&self, place: u32) -> Option<&Link> {
+        self.chain.get(place as usize)
+    }
 }
 
 /// When an agent counts as stuck.

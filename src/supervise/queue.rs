@@ -296,11 +296,11 @@ fn may_type(agent: &super::agent::Agent) -> bool {
     match agent.shows() {
         Shows::Dialog { .. } | Shows::Limit { .. } | Shows::Fatal { .. } => false,
         Shows::Idle => true,
-        Shows::Busy => agent.policy.busy_input == BusyInput::Queue,
-        Shows::Nothing => match agent.policy.busy_input {
+        Shows::Busy => agent.busy_input() == BusyInput::Queue,
+        Shows::Nothing => match agent.busy_input() {
             BusyInput::Queue => true,
             // What cannot be seen idle is taken for it when it is quiet.
-            BusyInput::Steer | BusyInput::Refuse => !agent.moved && !agent.policy.shows_idle,
+            BusyInput::Steer | BusyInput::Refuse => !agent.moved && !agent.shows_idle(),
         },
     }
 }

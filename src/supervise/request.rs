@@ -60,9 +60,12 @@ impl Machine {
             if !(quarantined || waits || counted || blocked) {
                 continue;
             }
-            let first_model =
-                if memory.model > 0 { vec![Act::Fallback { agent: name.clone(), model: 0 }] } else { vec![] };
+            let first = agent.policy.link(0).filter(|_| memory.fell_back.is_some());
+            let again =
+                first.map_or_else(String::new, |link| format!("; from its next start on it uses {}", link.name));
+            let first_model = (memory.model > 0).then(|| Act::Fallback { agent: name.clone(), model: 0, note: None });
             (memory.attempt, memory.rapid, memory.model) = (0, 0, 0);
+            memory.fell_back = None;
             memory.restarts.clear();
             memory.starts.clear();
             memory.told.clear();
@@ -72,8 +75,8 @@ impl Machine {
             }
             self.touched.insert(name.clone());
             self.timers.clear(&name, Timer::BackOff);
-            let reason = "cleared by hand: its restarts are forgotten".to_owned();
-            self.decide(Some(&name), Rule::Clear, reason, first_model);
+            let reason = format!("cleared by hand: its restarts are forgotten{again}");
+            self.decide(Some(&name), Rule::Clear, reason, first_model.into_iter().collect());
             if quarantined || waits {
                 self.want_start(&name, "cleared by hand");
             }

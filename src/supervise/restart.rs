@@ -82,7 +82,7 @@ impl Machine {
         let lived = Millis::try_from(lived.max(0)).unwrap_or(Millis::MAX).max(seen);
         if let Shows::Limit { class, until, text } = &end.shows
             && class.is_transient()
-            && self.agents[name].memory.model >= self.agents[name].policy.fallbacks
+            && self.agents[name].next_model().is_none()
             && until.is_none_or(|until| until > now.wall)
         {
             let wait = until.map_or(UNKNOWN, |until| (until - now.wall).clamp(60_000, LONGEST));
@@ -113,12 +113,14 @@ impl Machine {
             _ => None,
         };
         self.with(name, |agent| agent.memory.rapid += 1);
-        if class.is_none_or(super::standing::Class::is_transient) && self.fall_back(now, name, &how) {
+        let cause =
+            class.filter(|class| class.is_transient()).map_or("it died at once", super::standing::Class::word);
+        if class.is_none_or(super::standing::Class::is_transient) && self.fall_back(now, name, &how, cause) {
             return;
         }
         let rapid = self.agents[name].memory.rapid;
         if class.is_some_and(|class| !class.is_transient()) || rapid >= RAPID_MAX {
-            let runtime = self.agents[name].policy.runtime.clone();
+            let runtime = self.agents[name].runtime().to_owned();
             self.quarantine(name, Rule::RapidDeath, format!("the runtime {runtime} does not work: {how}"));
             return;
         }

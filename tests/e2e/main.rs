@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod boot;
+mod chains;
 mod clock;
 #[allow(dead_code, reason = "shared with tests/cases, which asks for more")]
 #[path = "../cases/compile.rs"]

@@ -40,7 +40,7 @@ pub fn agent(name: &str) -> AgentName {
 
 /// An event that has a row; of another start for each number.
 pub fn event(name: &str, number: u64) -> Event {
-    let run = Run { pid: 7, start_ticks: number, started: NOW, resumed: false };
+    let run = Run { pid: 7, start_ticks: number, started: NOW, resumed: false, with: None };
     Event::Agent { agent: agent(name), what: AgentEvent::Running { run } }
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
+mod chains;
 #[allow(dead_code, reason = "shared with tests/cases, which asks for more")]
 #[path = "../cases/compile.rs"]
 mod compile;

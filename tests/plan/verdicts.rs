@@ -39,6 +39,7 @@ fn ended(machine: &mut Machine, code: Option<i32>, signal: Option<i32>, stop_req
         started: String::new(),
         ended: String::new(),
         bytes: 0,
+        with: None,
     };
     machine.live.exits.insert(one(), exit);
 }

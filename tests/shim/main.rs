@@ -4,6 +4,7 @@
 
 mod attach;
 mod canary;
+mod chains;
 mod costs;
 mod ends;
 mod floods;

@@ -52,6 +52,7 @@ pub fn agent(text: &str) -> AgentPolicy {
         spend: Spend::default(),
         lifecycle: Lifecycle::Always,
         fallbacks: 0,
+        chain: vec![],
         digest_ms: None,
     }
 }
@@ -260,7 +261,7 @@ impl Bench {
 
     pub fn next_run(&mut self) -> Run {
         self.pids += 1;
-        Run { pid: self.pids, start_ticks: self.now.boot / 10, started: self.now.wall, resumed: false }
+        Run { pid: self.pids, start_ticks: self.now.boot / 10, started: self.now.wall, resumed: false, with: None }
     }
 
     /// Takes the effects that left since the last call.

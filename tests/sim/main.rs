@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach outside")]
 
 mod bench;
+mod chains;
 mod chance;
 mod invariants;
 mod property;

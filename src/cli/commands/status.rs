@@ -55,6 +55,9 @@ fn text(now: &FleetStatus, at: jiff::Timestamp, paint: Paint) -> String {
             let messages = if count == 1 { "message waits" } else { "messages wait" };
             lines.push(format!("{count} {messages} for {}: `fleet messages {}`", agent.name, agent.name));
         }
+        if let Some(how) = &agent.fell_back {
+            lines.push(format!("{} {how}", agent.name));
+        }
         if let Some(why) = &agent.pending {
             lines.push(format!("{} is to be restarted: {why}", agent.name));
         }

@@ -63,6 +63,7 @@ pub fn run(ui: &Ui, global: &Global, args: &Why) -> Result<Exit, CliError> {
     let mut lines = head(&name, standing.as_ref(), &says, &clock, ui.paint());
     lines.extend(lost(status.as_ref(), journal.as_ref()));
     lines.extend(waiting(&name, status.as_ref()));
+    lines.extend(fell_back(&name, status.as_ref(), journal.as_ref())?);
     let steps = story::tell(&decisions);
     let told = &steps[steps.len().saturating_sub(args.limit)..];
     lines.push(String::new());
@@ -131,6 +132,23 @@ fn lost(status: Option<&Status>, journal: Option<&crate::journal::Reader>) -> Op
     why.map(|why| {
         format!("Nothing is restarted: {}; `fleet clear --journal-lost` lets the supervisor go on.", text::line(&why))
     })
+}
+
+/// Which model it uses, when it is not its first.
+fn fell_back(
+    name: &AgentName,
+    status: Option<&Status>,
+    journal: Option<&crate::journal::Reader>,
+) -> Result<Option<String>, CliError> {
+    let how = match (status, journal) {
+        (Some(status), _) => sources::row(status, name.as_str()).and_then(|row| row.fell_back.clone()),
+        (None, Some(reader)) => {
+            let note = reader.memories()?.remove(name).and_then(|memory| memory.fell_back);
+            note.map(|note| format!("fell back from {} to {}: {}", note.from, note.to, note.why))
+        }
+        (None, None) => None,
+    };
+    Ok(how.map(|how| format!("  It {}; `fleet clear {name}` takes its first model again.", text::line(&how))))
 }
 
 fn waiting(name: &AgentName, status: Option<&Status>) -> Option<String> {

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::connection::{Connection, Phase};
 use super::{PATIENCE, error};
+use crate::manifest::Policy;
 use crate::shim::agent::Shim;
 use crate::shim::protocol::{
     Done, HANDSHAKE, ProtocolError, Screen, Scrollback, ScrollbackRequest, SendRequest, SignalRequest, Status,
@@ -177,7 +178,17 @@ impl Shim {
         if manifest.agent != self.manifest.agent || manifest.fleet != self.manifest.fleet {
             return Err(error("bad-request", "the manifest is now another agent's: restart this one"));
         }
-        self.set_policy(manifest.policy);
+        let launch = &self.manifest.launch;
+        let policy = match manifest.using(&launch.name()) {
+            Some(manifest) => manifest.into_owned().policy,
+            None if manifest.launch.runtime == launch.runtime => manifest.policy,
+            // The CLI that it runs is not in the roster any more: its own patterns still fit it best.
+            None => {
+                let Policy { patterns, delivery, resume, .. } = self.manifest.policy.clone();
+                Policy { patterns, delivery, resume, ..manifest.policy }
+            }
+        };
+        self.set_policy(policy);
         Ok(Done { ok: true })
     }
 }

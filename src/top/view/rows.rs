@@ -227,6 +227,7 @@ fn about(model: &Model, row: &Row) -> String {
         row.restart_pending.then(|| "restart pending".to_owned()),
         row.role.clone(),
         Some(runtime),
+        row.fell_back.clone(),
         count(row.queued, "message waits", "messages wait"),
         count(row.restarts, "restart", "restarts"),
         count(row.viewers as usize, "viewer", "viewers"),

@@ -34,7 +34,7 @@ pub(super) const ROWS: &[NodeSpec] = &[
     NodeSpec {
         arguments: &[need("CHAIN", Kind::ChainName)],
         effect: Effect::Restart,
-        ..declared(
+        ..supervised(
             "models",
             Scope::Setting,
             "The chain of models: its first one is started, the others are fallen back to.",

@@ -74,7 +74,11 @@ pub(super) const ROWS: &[NodeSpec] = &[
         arguments: &[need("NAME", Kind::ChainName)],
         children: &[Scope::Chain],
         repeats: true,
-        ..node("models", Scope::Top, "A fall-back chain: agents start with its first model.")
+        ..node(
+            "models",
+            Scope::Top,
+            "A fall-back chain: agents start with its first model and go on with the next when that one is overloaded or at a limit.",
+        )
     },
     NodeSpec {
         arguments: &[need("MODEL", Kind::Text)],
