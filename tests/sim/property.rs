@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use fleet::manifest::{BusyInput, ModelName};
 use fleet::supervise::clock::Millis;
 use fleet::supervise::decision::{Act, Effect};
 use fleet::supervise::event::{
     AgentEvent, Caller, Delivered, EffectResult, End, Event, Probe, Report, ReportKind, Request, Run, Shows, Wanted,
 };
-use fleet::supervise::policy::{HeartbeatKind, Lifecycle};
+use fleet::supervise::policy::{Heartbeat, HeartbeatKind, Lifecycle, Link};
 use fleet::supervise::standing::{Class, State};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
@@ -81,6 +82,13 @@ struct Play {
     runs: [Option<Run>; 3],
     ends: [Option<End>; 3],
     held: [bool; 3],
+    /// With which model the first agent is started.
+    noted: Option<ModelName>,
+}
+
+/// One of the first agent's chain.
+fn model(text: &str) -> ModelName {
+    ModelName { runtime: text.to_owned(), model: None }
 }
 
 fn shows(kind: u8, now: Millis) -> Shows {
@@ -98,7 +106,16 @@ fn shows(kind: u8, now: Millis) -> Shows {
 impl Play {
     fn new() -> Self {
         let mut policies: Vec<_> = NAMES.iter().map(|name| agent(name)).collect();
-        policies[0].fallbacks = 1;
+        policies[0].fallbacks = 2;
+        policies[0].chain = ["canary", "second", "third"]
+            .map(|text| Link {
+                name: model(text),
+                heartbeat: Heartbeat { kind: HeartbeatKind::Periodic, every_ms: 15_000 },
+                busy_input: BusyInput::Steer,
+                shows_idle: text != "third",
+                resumes: text != "second",
+            })
+            .into();
         policies[1].after = vec![name("a0")];
         policies[1].heartbeat.kind = HeartbeatKind::Periodic;
         policies[2].lifecycle = Lifecycle::OnDemand { idle_stop_ms: Some(5 * MINUTE) };
@@ -110,6 +127,7 @@ impl Play {
             runs: [None, None, None],
             ends: [None, None, None],
             held: [false; 3],
+            noted: None,
         };
         play.relist();
         play
@@ -135,7 +153,8 @@ impl Play {
 
     fn comes(&mut self, at: usize) {
         if self.runs[at].is_none() {
-            let run = self.bench.next_run();
+            let with = self.noted.clone().unwrap_or_else(|| model("canary"));
+            let run = Run { with: (at == 0).then_some(with), ..self.bench.next_run() };
             self.runs[at] = Some(run.clone());
             self.tell(at, AgentEvent::Running { run });
         }
@@ -169,6 +188,9 @@ impl Play {
             return;
         }
         let effect = self.left.remove(at % self.left.len());
+        if how != 5 {
+            self.notes(&effect.act);
+        }
         let now = self.bench.now;
         let result = match (&effect.act, how) {
             (_, 5) => EffectResult::Failed { why: "it failed".to_owned() },
@@ -194,6 +216,12 @@ impl Play {
             _ => EffectResult::Done,
         };
         self.bench.give(Event::Effect { id: effect.id, result });
+    }
+
+    fn notes(&mut self, act: &Act) {
+        if let Act::Fallback { note, .. } = act {
+            self.noted = note.as_ref().map(|note| note.to.clone());
+        }
     }
 
     fn step(&mut self, step: &Step) {
@@ -254,6 +282,10 @@ impl Play {
             Step::Relist => self.relist(),
             Step::Crash => {
                 self.left.clear();
+                // Whatever note may not have been written is written again.
+                for act in self.bench.journal.pending.values().cloned().collect::<Vec<_>>() {
+                    self.notes(&act);
+                }
                 self.bench.crash();
                 self.relist();
             }
@@ -269,6 +301,10 @@ impl Play {
             Step::Lost(false) => self.bench.ask(Request::ClearJournalLost),
         }
         self.bench.due();
+        let view = self.bench.machine.agent(&name("a0")).unwrap();
+        let noted = view.memory.fell_back.as_ref().map(|note| note.to.clone());
+        let place = ["canary", "second", "third"].map(model).into_iter().nth(view.memory.model as usize);
+        assert_eq!(noted, place.filter(|_| view.memory.model > 0), "{:?}", view.memory);
     }
 
     /// Everybody does what they should: from wherever it is, each agent comes to stand idle or stopped.
@@ -321,6 +357,7 @@ impl Play {
             Act::Deliver { .. } => EffectResult::Delivered { outcome: Delivered::Confirmed, why: None },
             _ => EffectResult::Done,
         };
+        self.notes(&effect.act);
         self.bench.give(Event::Effect { id: effect.id, result });
         match (&effect.act, at) {
             (Act::Start { .. }, Some(at)) => self.comes(at),
