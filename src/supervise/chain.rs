@@ -27,8 +27,12 @@ impl Machine {
         agent.memory.fell_back.clone_from(&note);
         agent.memory.restarting = Some(reason.clone());
         let running = agent.is_running();
-        let act = Act::Fallback { agent: name.clone(), model, note: note.map(Box::new) };
-        self.decide(Some(name), Rule::Fallback, reason.clone(), vec![act]);
+        let mut acts = vec![Act::Fallback { agent: name.clone(), model, note: note.map(Box::new) }];
+        if !running {
+            // Of one that runs it is taken before the stop.
+            acts.insert(0, Act::Snapshot { agent: name.clone(), why: reason.clone() });
+        }
+        self.decide(Some(name), Rule::Fallback, reason.clone(), acts);
         if running {
             self.stop(now, name, Rule::Fallback, reason, true);
         } else {

@@ -32,6 +32,32 @@ fn tools_get_the_same_as_json() {
     assert_eq!((&last["type"], &last["add"], &last["start"]), (&"summary".into(), &2.into(), &1.into()));
 }
 
+/// Whoever lacks what it starts with cannot work; whoever lacks what it would fall back to can.
+#[test]
+fn a_program_to_fall_back_to_that_is_not_there_is_a_warning() {
+    let roster = |uses: &str| {
+        format!(
+            "fleet \"shop\" version=1\nfloor \"exempt\" reason=\"x\"\nmodels \"m\" {{ {uses} }}\n\
+             agent \"one\" {{ role \"coder\"; runtime \"here\"; models \"m\"; }}\n"
+        )
+    };
+    for (uses, code, words) in [
+        ("use \"a\"; use \"b\" runtime=\"gone\"", 0, "warning"),
+        ("use \"b\" runtime=\"gone\"; use \"a\"", 1, "error"),
+    ] {
+        let bench = Bench::with(&roster(uses));
+        std::fs::create_dir(bench.work.join("runtimes")).unwrap();
+        for (name, program) in [("here", "/bin/sh"), ("gone", "no-such-cli")] {
+            let text = format!("runtime \"{name}\" {{ program \"{program}\"; model \"-m\" \"{{model}}\"; }}\n");
+            std::fs::write(bench.work.join(format!("runtimes/{name}.kdl")), text).unwrap();
+        }
+        let said = bench.run(&["plan", "--manager=local"]);
+        assert_eq!(said.code, code, "{}", said.all());
+        let told = said.all();
+        assert!(told.contains("`no-such-cli` is not on the path of agent `one`") && told.contains(words), "{told}");
+    }
+}
+
 #[test]
 fn without_colour_nothing_is_lost_and_no_escape_is_printed() {
     let bench = Bench::with(ROSTER);

@@ -109,6 +109,9 @@ fn an_agent_goes_along_its_chain_and_back_by_hand() {
         assert!(seen[0].starts_with("of pod||--model big --session "), "{seen:?}");
         assert!(seen[1].starts_with("of pod||--model small --session "), "{seen:?}");
         assert_eq!(fleet.count("one", "restart", ""), 0, "{:#?}", fleet.decided("one"));
+        let deaths = fleet.deaths("one");
+        let kept = |name: &str| fs::read_to_string(deaths[0].join(name)).unwrap();
+        assert!(kept("why").contains("goes on with model 2") && kept("screen").contains("529"), "{deaths:?}");
         let said = fleet.world.fleet(&["status"], 0);
         assert!(said.contains("pod/small") && said.contains("one fell back from pod/big to pod/small"), "{said}");
         let said = fleet.world.fleet(&["why", "one"], 0);

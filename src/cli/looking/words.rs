@@ -18,8 +18,14 @@ pub fn act(act: &Value) -> Option<String> {
             None => "type a message".to_owned(),
         },
         "fallback" => {
-            let number = act.get("model").and_then(Value::as_u64).unwrap_or_default();
-            format!("go on with model {number} of the chain")
+            let to = act.get("note").and_then(|note| note.get("to"));
+            let part = |name: &str| to.and_then(|to| to.get(name)).and_then(Value::as_str).map(text::line);
+            let names: Vec<String> = part("runtime").into_iter().chain(part("model")).collect();
+            match act.get("model").and_then(Value::as_u64).unwrap_or_default() {
+                0 => "note the first model of its chain".to_owned(),
+                _ if !names.is_empty() => format!("note {} of its chain", names.join("/")),
+                place => format!("note model {} of its chain", place + 1),
+            }
         }
         "start" if act.get("fresh").and_then(Value::as_bool) == Some(true) => "start afresh".to_owned(),
         other => text::line(other),
@@ -75,6 +81,12 @@ mod tests {
         assert_eq!(effect(&row(typed, "done", Some(delivered))).unwrap(), "type m-1: submitted");
         let notice = json!({"act": "notify", "level": "action", "text": "look"});
         assert_eq!(effect(&row(notice, "done", None)).unwrap(), "notice (action)");
+        let falls = |act: Value| effect(&row(act, "done", None)).unwrap();
+        let to = json!({"runtime": "codex", "model": "gpt\u{1b}"});
+        let noted = json!({"act": "fallback", "agent": "a", "model": 1, "note": {"to": to}});
+        assert_eq!(falls(noted), "note codex/gpt\\u{1b} of its chain: done");
+        assert_eq!(falls(json!({"act": "fallback", "model": 1})), "note model 2 of its chain: done");
+        assert_eq!(falls(json!({"act": "fallback", "model": 0})), "note the first model of its chain: done");
         assert_eq!(effect(&row(json!({"act": "probe", "agent": "a"}), "done", None)), None);
     }
 }

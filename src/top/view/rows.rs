@@ -195,8 +195,11 @@ pub(super) fn detail(model: &Model, height: usize) -> Vec<Line<'static>> {
     let Some(row) = model.current() else {
         return if height > 1 { vec![rule(look, "nobody", width + 1)] } else { Vec::new() };
     };
-    let reason =
+    let mut reason =
         format!("{} for {}: {}", row.standing.state.word(), age(row.standing.since, model.moment()), why(model, row));
+    if let Some(how) = &row.fell_back {
+        reason += &format!("; it {}", look.harmless(how));
+    }
     if height < 2 {
         return labelled(look, " why", &reason, (width, height), Style::new());
     }
@@ -227,7 +230,6 @@ fn about(model: &Model, row: &Row) -> String {
         row.restart_pending.then(|| "restart pending".to_owned()),
         row.role.clone(),
         Some(runtime),
-        row.fell_back.clone(),
         count(row.queued, "message waits", "messages wait"),
         count(row.restarts, "restart", "restarts"),
         count(row.viewers as usize, "viewer", "viewers"),

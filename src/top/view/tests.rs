@@ -67,6 +67,15 @@ fn a_filter_shows_what_it_leaves() {
 }
 
 #[test]
+fn a_model_that_is_not_the_first_is_told() {
+    let mut row = row("coder", "working", 3_000);
+    row.fell_back = Some("fell back from claude/opus to codex/\u{1b}gpt: overloaded".to_owned());
+    let screen = screen(&model(vec![row], decisions(), (120, 24)));
+    assert!(screen.contains("; it fell back from claude/opus to codex/"), "{screen}");
+    assert!(screen.contains("gpt: overloaded") && !screen.contains('\u{1b}'), "{screen}");
+}
+
+#[test]
 fn before_the_first_answer_and_without_one() {
     let mut model =
         Model::new(model(vec![], vec![], (80, 24)).fleet, Look { colour: false, unicode: true }, (80, 24));
