@@ -52,7 +52,7 @@ pub fn run(
     keep_logs: bool,
     progress: &dyn Fn(&str),
 ) -> Result<Destroyed, ApplyError> {
-    state.sweep();
+    state.sweep(None);
     let mut destroyed = Destroyed { stopped: destruction.stops.clone(), ..Destroyed::default() };
     let mut no_links = BTreeMap::new();
     // Links first: from here on a boot starts nothing of this fleet.

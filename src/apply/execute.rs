@@ -56,6 +56,13 @@ impl std::fmt::Debug for Apply<'_> {
     }
 }
 
+/// Whether there is anything to carry out: what is planned, or the number of what an apply that was killed has done. A rollback
+/// to the number before would find the other roster there.
+#[must_use]
+pub fn works(plan: &Plan, ledger: &Ledger) -> bool {
+    !plan.is_empty() || !ledger.expected.is_empty()
+}
+
 impl Apply<'_> {
     /// Carries out `plan`. The caller holds the fleet's lock.
     ///
@@ -66,7 +73,8 @@ impl Apply<'_> {
             Ledger::new(self.fleet.id.clone(), self.fleet.roster.clone(), self.chosen.manager.kind())
         });
         let mut report = Report { generation: plan.generation, ..Report::default() };
-        if !plan.is_empty() {
+        let works = works(plan, &ledger);
+        if works {
             if self.old.is_some() {
                 self.await_move(plan)?;
             }
@@ -74,18 +82,24 @@ impl Apply<'_> {
             self.prepare(plan, &mut ledger)?;
         }
         // From here on something is done, so a failure is told beside what was.
-        if let Err(error) = self.carry_out(plan, &mut ledger, &mut report) {
+        if let Err(error) = self.carry_out(plan, works, &mut ledger, &mut report) {
             let help = error.help();
             report.stopped = Some((error.to_string(), help));
         }
-        if !plan.is_empty() {
+        if works {
             self.remember(&report);
         }
         Ok(report)
     }
 
-    fn carry_out(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) -> Result<(), ApplyError> {
-        if !plan.is_empty() {
+    fn carry_out(
+        &self,
+        plan: &Plan,
+        works: bool,
+        ledger: &mut Ledger,
+        report: &mut Report,
+    ) -> Result<(), ApplyError> {
+        if works {
             self.stop_supervisor(plan, report);
             // Held until the ledger has let them go: a supervisor starts nobody whose lock it cannot have.
             let _locks = self.stop_removed(plan, report);
@@ -101,7 +115,7 @@ impl Apply<'_> {
             self.start_target(ledger, report);
         }
         self.processes(plan, ledger, report);
-        if !plan.is_empty() {
+        if works {
             Self::links(plan, ledger, report, |change| matches!(change, LinkChange::Write { .. }));
             Self::write_supervision(plan, ledger)?;
             ledger.settle(self.artifacts, |name| report.has_failed(name) || plan.withheld.contains(name));
@@ -117,7 +131,12 @@ impl Apply<'_> {
     fn prepare(&self, plan: &Plan, ledger: &mut Ledger) -> Result<(), ApplyError> {
         binaries::refresh(&self.state.paths.bin())?;
         fs::ensure_private_dir(&self.state.paths.state.join("agents"))?;
-        self.state.sweep();
+        // A command that was killed may have left some anywhere, and what it was about to do; otherwise a thousand folders
+        // need no look.
+        let was_killed = !ledger.expected.is_empty() || !self.state.noted().is_empty();
+        let touched =
+            plan.agents.iter().filter(|agent| agent.action != Action::None).map(|agent| &agent.name).collect();
+        self.state.sweep((!was_killed).then_some(&touched));
         let written: Vec<&Artifact> = plan.written().collect();
         let writes_units = plan.writes_units();
         if writes_units {

@@ -17,7 +17,9 @@ const SHIM_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Apply<'_> {
     pub(super) fn processes(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
-        for agent in plan.agents.iter().filter(|agent| !agent.pending && agent.process != Process::Restart) {
+        let noted = self.state.noted();
+        let settled = |agent: &&AgentPlan| !agent.pending && agent.process != Process::Restart;
+        for agent in plan.agents.iter().filter(settled).filter(|agent| noted.contains(&agent.name)) {
             self.state.strike_restart(&agent.name);
             let keeps = agent.running && matches!(agent.process, Process::Keep | Process::Live);
             if keeps && !plan.withheld.contains(&agent.name) {

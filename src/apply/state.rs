@@ -218,13 +218,19 @@ impl State {
         self.paths.state.join("pending").join(format!("{agent}.json"))
     }
 
-    /// Removes the temporary files of fleets that were killed while they wrote.
-    pub fn sweep(&self) {
-        let agents = self.paths.state.join("agents");
-        let folders = std::fs::read_dir(&agents).into_iter().flatten().flatten().map(|entry| entry.path());
+    /// Removes the temporary files of fleets that were killed while they wrote: those of the fleet as a whole, and of all agents
+    /// or of those `among` them.
+    pub fn sweep(&self, among: Option<&BTreeSet<&AgentName>>) {
+        let folders: Vec<PathBuf> = match among {
+            Some(agents) => agents.iter().map(|name| self.paths.agent(name)).collect(),
+            None => {
+                let agents = std::fs::read_dir(self.paths.state.join("agents"));
+                agents.into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+            }
+        };
         let generations = self.generations().into_iter().map(|number| self.generation_folder(number));
         let own = [self.paths.state.clone(), self.paths.state.join("pending"), self.paths.units.clone()];
-        for folder in folders.chain(generations).chain(own) {
+        for folder in folders.into_iter().chain(generations).chain(own) {
             fs::sweep_temporaries(&folder);
         }
         let target = crate::ids::UnitName::target(&self.fleet);

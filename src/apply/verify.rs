@@ -26,7 +26,11 @@ pub(super) fn units(folder: &Path) -> Result<(), ApplyError> {
         "verify".into(),
     ];
     argv.extend(entries.filter_map(|entry| Some(entry.ok()?.path().into_os_string())));
-    let finished = process::run(&Invocation::new(argv, TIMEOUT)).map_err(|error| {
+    let mut invocation = Invocation::new(argv, TIMEOUT);
+    // It would start every generator of the user's environment first, which takes longer than the rest and says nothing of
+    // units (systemd's ENVIRONMENT.md; measured with 252: 38 ms, without them 20).
+    invocation.env.push(("SYSTEMD_ENVIRONMENT_GENERATOR_PATH".into(), "/nonexistent".into()));
+    let finished = process::run(&invocation).map_err(|error| {
         ApplyError::other(format!("systemd-analyze verify: {error}"), "nothing was changed; run the command again")
     })?;
     if finished.status.success() {

@@ -41,7 +41,8 @@ pub fn run(ui: &Ui, global: &Global, task: &Task<'_>) -> Result<Exit, CliError> 
     // A plan without anything to do takes no lock and writes nothing, not even the lock's own file.
     let noted = |agent: &AgentPlan| agent.running && prepared.live.unfinished.contains(&agent.name);
     let is_clean = prepared.plan.pending().next().is_none() && !prepared.plan.agents.iter().any(noted);
-    let idle = prepared.plan.is_empty() && prepared.plan.conflicts.is_empty();
+    let works = prepared.ledger.as_ref().map_or(!prepared.plan.is_empty(), |it| execute::works(&prepared.plan, it));
+    let idle = !works && prepared.plan.conflicts.is_empty();
     if task.saved.is_none() && idle && is_clean {
         show(ui, &prepared, json);
         return Ok(Exit::Ok);
