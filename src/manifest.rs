@@ -354,6 +354,9 @@ pub struct ExitRecord {
     pub signal: Option<i32>,
     /// Whether the shim had been asked to stop it.
     pub stop_requested: bool,
+    /// The kernel ended it for want of memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
     /// The step of the stop that ended it.
     pub step: StopStep,
     /// RFC 3339, UTC.

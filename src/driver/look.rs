@@ -88,6 +88,7 @@ fn end(state: &State, agent: &AgentName, exit: &ExitRecord, reader: &Reader, now
         code: exit.code,
         signal: exit.signal,
         stop_requested: exit.stop_requested,
+        out_of_memory: exit.out_of_memory,
         step: match exit.step {
             StopStep::Itself => "itself",
             StopStep::Quit => "quit",

@@ -221,6 +221,7 @@ pub const RESUMES: &str = "resumes the conversation";
 pub fn ending(exit: &ExitRecord) -> String {
     match (exit.code, exit.signal) {
         (Some(code), _) => format!("exit {code}"),
+        (None, Some(signal)) if exit.out_of_memory => format!("signal {signal}, out of memory"),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "no status".to_owned(),
     }

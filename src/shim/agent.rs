@@ -45,6 +45,8 @@ pub(super) struct Shim {
     pub(super) agent: Pid,
     /// RFC 3339, UTC.
     pub(super) started: String,
+    /// How many had been ended for want of memory by then.
+    pub(super) oom_kills: Option<u64>,
     pub(super) pty: Pty,
     /// Bytes for the agent that its terminal could not take yet.
     pub(super) input: VecDeque<u8>,

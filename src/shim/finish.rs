@@ -9,6 +9,7 @@ use super::output::Read;
 use super::process::{self, Ended};
 use super::{records, report};
 use crate::manifest::{ExitRecord, FORMAT, PatternKind, StopStep};
+use crate::system::memory;
 
 /// A dead agent has at most some 70 kB in its terminal. What is beyond this comes from processes it left behind.
 const DRAIN_MAX: u64 = 1 << 20;
@@ -72,6 +73,8 @@ impl Shim {
             code: ended.code(),
             signal: ended.signal(),
             stop_requested: self.stop.is_some(),
+            out_of_memory: ended == Ended::Signal(nix::libc::SIGKILL)
+                && memory::oom_kills(&self.manifest.unit) > self.oom_kills,
             step: self.stop.as_ref().map_or(StopStep::Itself, |stop| stop.step),
             started: self.started.clone(),
             ended: records::now(),

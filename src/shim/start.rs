@@ -25,6 +25,7 @@ use super::terminal::{Model, Size};
 use super::{StartError, environment, keeper, lock, models, process, records, report, secrets};
 use crate::ids::Digest;
 use crate::manifest::{FORMAT, Manifest, RunRecord};
+use crate::system::memory;
 use crate::system::notify::Notifier;
 use crate::system::proc;
 
@@ -85,6 +86,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
     let pty = Pty::open(size.columns, size.rows)
         .map_err(|error| StartError::config(format!("no pseudo-terminal: {error}. Is /dev/pts mounted?")))?;
     let started = records::now();
+    let oom_kills = memory::oom_kills(&manifest.unit);
     let agent = pty
         .spawn(&program, &argv, &environment, dir)
         .map_err(|error| StartError::config(format!("{} could not be started: {error}", program.display())))?;
@@ -102,6 +104,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
         mask,
         agent,
         started,
+        oom_kills,
         pty,
         input: VecDeque::new(),
         model: Model::new(size, manifest.launch.terminal.scrollback),

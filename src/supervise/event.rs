@@ -88,6 +88,9 @@ pub struct End {
     pub signal: Option<i32>,
     /// Somebody asked the shim to stop it.
     pub stop_requested: bool,
+    /// The kernel ended it for want of memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
     /// `itself quit term kill`.
     pub step: String,
     /// Milliseconds since the epoch.

@@ -122,6 +122,7 @@ fn note_idle(agent: &Agent) -> String {
 /// How a run ended, in words.
 pub(super) fn ending(end: &End) -> String {
     match (end.code, end.signal) {
+        (_, Some(signal)) if end.out_of_memory => format!("signal {signal}, out of memory"),
         (_, Some(signal)) => format!("signal {signal}"),
         (Some(code), None) => format!("exit {code}"),
         (None, None) => "no record".to_owned(),

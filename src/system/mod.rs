@@ -3,6 +3,7 @@
 pub mod fs;
 pub mod git;
 pub mod lock;
+pub mod memory;
 pub mod notify;
 pub mod proc;
 pub mod process;

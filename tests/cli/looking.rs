@@ -64,6 +64,7 @@ fn told() -> Bench {
         code: Some(3),
         signal: None,
         stop_requested: false,
+        out_of_memory: false,
         step: "itself".to_owned(),
         started: AT - 60_000,
         ended: AT,

@@ -48,7 +48,7 @@ fn a_memory_bomb_goes_off_in_its_own_agent() {
     }
     fs::write(fleet.world.folder.join("lit"), "").unwrap();
     fleet.until("tool", "its tool is ended and it goes on", || fleet.log("tool").contains("the tool ended with 137"));
-    fleet.wait_decided("bomb", "restart", "signal 9");
+    fleet.wait_decided("bomb", "restart", "signal 9, out of memory");
     fleet.comes_back("bomb", bomb);
     assert!(!fleet.deaths("bomb").is_empty());
     assert_eq!(pids(), before);

@@ -35,6 +35,7 @@ fn ended(machine: &mut Machine, code: Option<i32>, signal: Option<i32>, stop_req
         code,
         signal,
         stop_requested,
+        out_of_memory: false,
         step: StopStep::Itself,
         started: String::new(),
         ended: String::new(),

@@ -167,6 +167,7 @@ impl Play {
             code: Some(i32::from(how != 0)),
             signal: None,
             stop_requested: how == 1,
+            out_of_memory: false,
             step: "itself".to_owned(),
             started: run.started,
             ended: now,

@@ -60,6 +60,7 @@ pub fn end(run: &Run, now: Millis, code: i32) -> End {
         code: Some(code),
         signal: None,
         stop_requested: false,
+        out_of_memory: false,
         step: "itself".to_owned(),
         started: run.started,
         ended: now,

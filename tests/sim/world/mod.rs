@@ -404,6 +404,7 @@ impl World {
             code: code.or(Some(143)),
             signal: None,
             stop_requested: code.is_none(),
+            out_of_memory: false,
             step: if code.is_none() { "term" } else { "itself" }.to_owned(),
             started,
             ended: self.now().wall,
