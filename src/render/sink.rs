@@ -115,6 +115,13 @@ pub fn append_to(path: &Path) -> Marked {
     Marked::new(format!("append:{}", self::path(path).as_str()))
 }
 
+/// `Environment=`: one assignment, quoted, with `%` doubled; `$` means nothing in it (systemd.exec(5)).
+#[must_use]
+pub fn env_assign(name: &str, value: &str) -> Marked {
+    let value = one_line(value).replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+    Marked::new(format!("\"{name}={value}\""))
+}
+
 /// One line of an environment file: `NAME="value"`, where `"`, `\`, `` ` `` and `$` are escaped (systemd.exec(5)).
 #[must_use]
 pub fn env_line(name: &str, value: &str) -> Marked {

@@ -89,6 +89,9 @@ fn restarts(unit: &mut Directives, restart: &RestartPolicy, systemd: u32) {
 pub(super) fn supervisor(fleet: &Fleet) -> String {
     let errors = sink::append_to(&fleet.paths.state.join("supervisor.err"));
     let program = sink::exec_program(&fleet.paths.bin().join("fleet"));
+    // The service manager may know of another one than the shell from which the fleet was applied.
+    let base = fleet.paths.state.ancestors().nth(2).unwrap_or(&fleet.paths.state);
+    let state_home = sink::env_assign("XDG_STATE_HOME", &base.to_string_lossy());
     let unset: Vec<Marked> = fleet.agents_secrets.iter().map(sink::word).collect();
     let mut unit = Directives::default();
     unit.section("Unit");
@@ -100,6 +103,7 @@ pub(super) fn supervisor(fleet: &Fleet) -> String {
     unit.mean("NotifyAccess", "main");
     unit.put("Slice", "slice", sink::word(UnitName::slice(&fleet.id)));
     unit.mean("ExecStart", format!("{} supervise --fleet {}", program.as_str(), fleet.id));
+    unit.put("Environment", "state_home", state_home);
     for name in &unset {
         unit.mean("UnsetEnvironment", name.as_str().to_owned());
     }

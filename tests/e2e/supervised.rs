@@ -121,6 +121,29 @@ fn an_apply_starts_it_last_and_only_it_is_enabled() {
     });
 }
 
+/// Set in the shell's own files, and unknown to the service manager that starts the supervisor.
+#[test]
+fn it_finds_a_state_folder_that_only_the_shell_knows_of() {
+    for kind in [Manager::Systemd, Manager::Local] {
+        let world = World::new(As::User, kind);
+        world.roster(&roster("#true", "10m"));
+        let elsewhere = world.manager.variable("HOME").join("st ate%h $HOME ü");
+        let fleet = |words: &[&str]| {
+            let mut command = world.command(words);
+            let said = output(command.env("XDG_STATE_HOME", &elsewhere), LONG);
+            let text = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+            assert!(said.status.success(), "{words:?}: {text}");
+            text
+        };
+        fleet(&["apply", "--yes", &format!("--manager={}", kind.word())]);
+        fleet(&["plan", "--detailed-exitcode"]);
+        wait_for("it answers", || fleet(&["status"]).contains("idle"));
+        assert!(elsewhere.join("fleet/shop/journal.db").exists());
+        assert!(!world.state_folder().join("shop").exists());
+        fleet(&["destroy", "--yes"]);
+    }
+}
+
 #[test]
 fn a_dead_one_is_noticed_and_comes_back_and_no_agent_notices() {
     both(|world| {
