@@ -1,6 +1,6 @@
 //! Facts about the host, gathered once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use crate::resolve::HostFacts;
@@ -14,7 +14,9 @@ pub fn gather() -> Result<HostFacts, CliError> {
         .ok_or_else(|| {
             CliError::failed("there is no home folder: HOME is not set to an absolute path", "set HOME")
         })?;
-    let state = folder("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state"));
+    // An agent has the service manager's environment, and belongs to the fleet that it sits in all the same.
+    let own = || folder("FLEET_AGENT_DIR").as_deref().and_then(state_home_of);
+    let state = folder("XDG_STATE_HOME").or_else(own).unwrap_or_else(|| home.join(".local/state"));
     let data = folder("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
     let config = folder("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
     // A login over ssh or through su may lack the variable although the folder is there (systemd issue 34849).
@@ -38,6 +40,12 @@ pub fn gather() -> Result<HostFacts, CliError> {
     })
 }
 
+/// Of an agent's folder, `STATE/fleet/ID/agents/NAME`.
+fn state_home_of(agent: &Path) -> Option<PathBuf> {
+    let [agents, fleet] = [1, 3].map(|up| agent.ancestors().nth(up).and_then(Path::file_name));
+    (agents? == "agents" && fleet? == "fleet").then(|| agent.ancestors().nth(4).map(Path::to_path_buf))?
+}
+
 fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let kilobytes: u64 = text
@@ -49,4 +57,20 @@ fn memory() -> Option<u64> {
         .parse()
         .ok()?;
     Some(kilobytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::state_home_of;
+
+    #[test]
+    fn an_agents_folder_tells_of_its_state_folder() {
+        let found = |text: &str| state_home_of(Path::new(text)).map(|path| path.display().to_string());
+        assert_eq!(found("/home/ada/own/fleet/shop/agents/coder").as_deref(), Some("/home/ada/own"));
+        for other in ["/home/ada/coder", "/", "/a/fleet/shop/agent/coder", "/a/b/shop/agents/coder"] {
+            assert_eq!(found(other), None, "{other}");
+        }
+    }
 }

@@ -126,7 +126,12 @@ fn an_apply_starts_it_last_and_only_it_is_enabled() {
 fn it_finds_a_state_folder_that_only_the_shell_knows_of() {
     for kind in [Manager::Systemd, Manager::Local] {
         let world = World::new(As::User, kind);
-        world.roster(&roster("#true", "10m"));
+        let program = world.program().display().to_string();
+        let talks = format!("env -u XDG_STATE_HOME {program} send --wait 0 lead from-inside; exec sleep 100000");
+        let talks = format!(
+            "agent \"talks\" {{ role \"coder\"; after \"lead\"; runtime \"command\" {{ argv \"sh\" \"-c\" \"{talks}\"; }}; }}\n"
+        );
+        world.roster(&(roster("#true", "10m") + &talks));
         let elsewhere = world.manager.variable("HOME").join("st ate%h $HOME ü");
         let fleet = |words: &[&str]| {
             let mut command = world.command(words);
@@ -139,6 +144,10 @@ fn it_finds_a_state_folder_that_only_the_shell_knows_of() {
         fleet(&["plan", "--detailed-exitcode"]);
         wait_for("it answers", || fleet(&["status"]).contains("idle"));
         assert!(elsewhere.join("fleet/shop/journal.db").exists());
+        // An agent finds its own fleet, too.
+        let log = elsewhere.join("fleet/shop/agents/talks/log");
+        let said = || fs::read_to_string(&log).unwrap_or_default();
+        wait_for("the message of an agent", || ["submitted", "queued"].iter().any(|word| said().contains(word)));
         assert!(!world.state_folder().join("shop").exists());
         fleet(&["destroy", "--yes"]);
     }
