@@ -16,7 +16,7 @@ fn one_that_hangs_is_replaced_and_no_agent_notices() {
     let world = World::new(As::User, Manager::Systemd);
     let unit = "fleet-shop-supervisor.service";
     let folder = world.manager.unit_folder().join(format!("{unit}.d"));
-    fs::create_dir(&folder).unwrap();
+    fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("own.conf"), OWN).unwrap();
     world.roster(&format!(
         "{HEAD}{}{}",
