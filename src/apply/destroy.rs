@@ -23,6 +23,7 @@ pub(super) const RECORDS: &[&str] = &[
     "conversation.json",
     "model.json",
     "last-screen",
+    "runs",
     "quarantined",
     "heartbeat",
     "lock",

@@ -42,6 +42,8 @@ pub enum ApplyError {
     Manager(ManagerError),
     /// Another process holds the fleet's lock.
     Locked { fleet: String, holder: Option<Holder> },
+    /// Another supervisor has the fleet.
+    Supervised { fleet: String, holder: Option<Holder> },
     /// Something that fleet will not do. What, why, and what to do next.
     Refused { message: String, help: String },
     /// Something else that stopped it. What, and what to do next.
@@ -66,6 +68,13 @@ impl ApplyError {
             Self::Fs(error) => error.help.clone(),
             Self::Manager(error) => error.help.clone(),
             Self::Locked { .. } => Some("wait until it is done, then run the command again".to_owned()),
+            Self::Supervised { holder, .. } => {
+                let pid = holder.as_ref().map(|holder| format!(" (pid {})", holder.pid)).unwrap_or_default();
+                Some(format!(
+                    "a fleet has one supervisor: `fleet status` shows what it does, `fleet apply` replaces one of another version; \
+                     to run it in this terminal, end that one{pid} first"
+                ))
+            }
             Self::Refused { help, .. } | Self::Other { help, .. } => (!help.is_empty()).then(|| help.clone()),
         }
     }
@@ -78,6 +87,10 @@ impl fmt::Display for ApplyError {
             Self::Manager(error) => error.fmt(f),
             Self::Locked { fleet, holder: Some(holder) } => write!(f, "fleet {fleet} is locked by {holder}"),
             Self::Locked { fleet, holder: None } => write!(f, "fleet {fleet} is locked by another process"),
+            Self::Supervised { fleet, holder: Some(holder) } => {
+                write!(f, "fleet {fleet} has a supervisor already: {holder}")
+            }
+            Self::Supervised { fleet, holder: None } => write!(f, "fleet {fleet} has a supervisor already"),
             Self::Refused { message, .. } | Self::Other { message, .. } => f.write_str(message),
         }
     }

@@ -5,7 +5,7 @@ use super::effects::{change_links, stop_timeout};
 use super::execute::START_TIMEOUT;
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
-use super::state::{NoteKind, SUPERVISE, State};
+use super::state::{NoteKind, STARTING, SUPERVISE, State};
 use super::words::Words;
 use crate::ids::{AgentName, UnitName};
 use crate::plan::files::LinkChange;
@@ -71,7 +71,7 @@ pub fn run(
             match verb {
                 Verb::Stop => drop(fs::remove_file_if_present(&state.pending_path(name))?),
                 Verb::Start | Verb::Restart => {
-                    state.note_fresh(name, NoteKind::Unfinished, "it is being started", fresh)?;
+                    state.note_fresh(name, NoteKind::Unfinished, STARTING, fresh)?;
                     // Whoever starts it by hand wants what the roster says first, also if the supervisor is quicker.
                     if verb == Verb::Restart || !is_up(state, name) {
                         state.note_model(name, None)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::execute::{Apply, START_TIMEOUT, list};
 use super::idle;
 use super::outcome::{Outcome, Report};
-use super::state::NoteKind;
+use super::state::{NoteKind, STARTING};
 use super::words::Words;
 use crate::ids::AgentName;
 use crate::plan::{Action, AgentPlan, Ledger, Plan, Process, waves};
@@ -100,7 +100,7 @@ impl Apply<'_> {
         let mut held: Vec<&AgentName> = Vec::new();
         for name in wave {
             let fresh = self.options.fresh || self.state.wants_fresh(name);
-            let noted = self.state.note_fresh(name, NoteKind::Unfinished, "it is being started", fresh);
+            let noted = self.state.note_fresh(name, NoteKind::Unfinished, STARTING, fresh);
             match noted.and_then(|()| self.state.lock_agent(name, "fleet apply", locks.first())) {
                 Ok(lock) => {
                     locks.push(lock);

@@ -11,7 +11,7 @@ use crate::plan::Ledger;
 use crate::resolve::Paths;
 use crate::shim::{CONVERSATION, MODEL};
 use crate::system::fs;
-use crate::system::lock::{self, Attempt, Lock};
+use crate::system::lock::{self, Attempt, Holder, Lock};
 
 /// Largest ledger that is read, in bytes.
 const LEDGER_CAP: u64 = 64 << 20;
@@ -39,6 +39,9 @@ pub struct State {
     pub fleet: FleetId,
     pub paths: Paths,
 }
+
+/// The reason of a note about an agent that is being started or restarted.
+pub const STARTING: &str = "it is being started";
 
 impl State {
     /// The state folder of `fleet`.
@@ -291,6 +294,26 @@ impl State {
         }
         let bytes = fs::read_optional(&self.pending_path(agent), RECORD_CAP).ok()??;
         serde_json::from_slice::<Note>(&bytes).ok().map(|note| note.kind)
+    }
+
+    /// Whether a command has begun to start the agent and has not said yet that it runs.
+    #[must_use]
+    pub fn is_being_started(&self, agent: &AgentName) -> bool {
+        let bytes = fs::read_optional(&self.pending_path(agent), RECORD_CAP).ok().flatten().unwrap_or_default();
+        serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|note| note["reason"] == STARTING)
+    }
+
+    /// Who holds the fleet's lock now: a process that is about to act, or does.
+    #[must_use]
+    pub fn commander(&self) -> Option<Holder> {
+        let path = self.paths.state.join("lock");
+        lock::is_held(&path).then(|| lock::holder(&path)).flatten()
+    }
+
+    /// Whether the last command that had the fleet's lock was killed while it held it.
+    #[must_use]
+    pub fn was_cut_off(&self) -> bool {
+        !lock::is_held(&self.paths.state.join("lock")) && self.paths.state.join("lock.json").exists()
     }
 
     /// The agents about which an earlier command left a note.

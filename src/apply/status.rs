@@ -82,6 +82,9 @@ pub struct AgentStatus {
     /// Messages that wait for it; only the supervisor knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queued: Option<usize>,
+    /// Notices about it that nobody has read; only the journal knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<usize>,
     /// The last line on its screen; only the supervisor keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_line: Option<String>,
@@ -174,6 +177,7 @@ fn agent(
         healthy: true,
         viewers: None,
         queued: None,
+        unread: None,
         last_line: None,
     };
     if live.is_running(name) {

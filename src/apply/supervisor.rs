@@ -24,7 +24,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest `supervise.json` that is read, in bytes.
 const POLICY_CAP: u64 = 16 << 20;
 /// What a supervisor writes into the state folder while it lives.
-const RECORDS: &[&str] = &["supervisor.lock", "supervisor.lock.json", "supervisor.err"];
+const RECORDS: &[&str] = &["supervisor.lock", "supervisor.lock.json", "supervisor.err", "supervisor.err.1"];
 /// What the names of the journal's files begin with: the database, its log, its lock, damaged ones.
 const JOURNAL: &str = "journal.";
 

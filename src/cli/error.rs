@@ -49,6 +49,22 @@ impl Exit {
     }
 }
 
+/// What each number says to people: for every manual page and the tests of `docs/commands.md`.
+pub const STATUSES: &[(&str, &str)] = &[
+    ("0", "done, or nothing to do; pending restarts are no failure"),
+    (
+        "1",
+        "failed before any change; `status`: some agent is not as it should be; `fmt --check`: a file is not formatted",
+    ),
+    ("2", "`plan --detailed-exitcode`: there are changes"),
+    ("3", "partly done; the table says what, and running it again goes on"),
+    ("4", "another process holds the fleet's lock; the message says which"),
+    ("5", "the saved plan is stale; the message says what has changed"),
+    ("6", "refused: it needs your agreement (`--yes`), or is not safe"),
+    ("7", "the outcome is not known"),
+    ("64", "the command line is wrong"),
+];
+
 /// A command that did not do what was asked: what happened, and what to do next.
 #[derive(Debug)]
 pub struct CliError {
@@ -83,7 +99,7 @@ impl CliError {
 impl From<ApplyError> for CliError {
     fn from(error: ApplyError) -> Self {
         let exit = match &error {
-            ApplyError::Locked { .. } => Exit::Locked,
+            ApplyError::Locked { .. } | ApplyError::Supervised { .. } => Exit::Locked,
             ApplyError::Refused { .. } => Exit::Refused,
             _ => Exit::Failed,
         };
@@ -101,5 +117,20 @@ impl From<FsError> for CliError {
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         Self { exit: Exit::Failed, message: error.to_string(), help: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_commands_says_the_same() {
+        let page = include_str!("../../docs/commands.md");
+        let section = page.split("## Exit status").nth(1).unwrap();
+        let rows =
+            section.lines().skip_while(|line| !line.starts_with("| 0 ")).take_while(|line| line.starts_with("| "));
+        let ours = STATUSES.iter().map(|(number, text)| format!("| {number} | {text} |"));
+        assert_eq!(rows.collect::<Vec<_>>(), ours.collect::<Vec<_>>());
     }
 }

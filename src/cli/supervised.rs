@@ -56,6 +56,7 @@ fn agent(row: Row) -> AgentStatus {
         healthy: row.healthy,
         viewers: row.pid.map(|_| row.viewers),
         queued: Some(row.queued),
+        unread: None,
         last_line: row.last_line,
     }
 }

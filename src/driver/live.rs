@@ -76,6 +76,10 @@ pub(super) struct Live {
     pub(super) waiting: Vec<Waiter>,
     /// Agents with a restart left for an idle moment.
     pub(super) marked: BTreeSet<AgentName>,
+    /// Agents of whom the machine was told that a command was killed while it started them.
+    pub(super) half_started: BTreeSet<AgentName>,
+    /// The pid of a command whose end is waited for.
+    pub(super) commander: Option<u32>,
     /// Since when this supervisor runs, in milliseconds since the epoch.
     pub(super) since: Millis,
     /// When the service manager began that has started this process, in milliseconds since the epoch.
@@ -161,6 +165,7 @@ impl Live {
         }
         self.notes();
         self.take_in(vec![Event::Relisted]);
+        self.half_started();
         self.inbox();
         // One small batch; what is left waits for the next relist.
         if let Err(error) = self.journal.prune(clock::now().wall) {
@@ -192,6 +197,7 @@ impl Live {
                 }
                 self.notes();
                 self.take_in(vec![Event::Relisted]);
+                self.half_started();
             }
             Err(error) => report(format_args!("{error}; it goes on with what it knows")),
         }
@@ -254,6 +260,9 @@ impl Live {
             self.spooled(agent);
         }
         self.take_in(vec![Event::Agent { agent: agent.clone(), what }]);
+        if ended && !self.half_started.contains(agent) && self.state.pending_path(agent).exists() {
+            self.half_started();
+        }
     }
 
     /// Something came in.
@@ -276,6 +285,10 @@ impl Live {
             }
             Input::Asked(asked) => self.asked(asked),
             Input::Gone(agent) => self.look(&agent),
+            Input::CommandOver => {
+                self.commander = None;
+                self.half_started();
+            }
             Input::Unit(change) => {
                 if change.result.as_deref() == Some("oom-kill") {
                     let what = AgentEvent::OutOfMemory;
@@ -302,7 +315,10 @@ impl Live {
                     self.look_at_socket(&agent, &SOON);
                 }
             }
-            Changed::Pending => self.notes(),
+            Changed::Pending => {
+                self.notes();
+                self.half_started();
+            }
             Changed::Inbox => self.inbox(),
             Changed::All => {
                 // A folder that was replaced is another folder.

@@ -6,9 +6,11 @@
 
 pub mod client;
 mod clock;
+mod commands;
 mod control;
 mod digest;
 mod effects;
+mod errors;
 pub mod failpoint;
 mod heard;
 mod live;
@@ -67,6 +69,8 @@ enum Input {
     },
     /// The process of a run whose subscription broke has ended.
     Gone(AgentName),
+    /// A command that held the fleet's lock has ended.
+    CommandOver,
 }
 
 /// Most inputs of one turn: a flood must not keep decisions waiting.
@@ -100,9 +104,10 @@ pub fn run(state: &State) -> Result<(), ApplyError> {
     let lock = match lock::try_lock(&state.paths.state.join("supervisor.lock"), "supervise")? {
         Attempt::Taken(lock) => lock,
         Attempt::Held(holder) => {
-            return Err(ApplyError::Locked { fleet: format!("{} (its supervisor)", state.fleet), holder });
+            return Err(ApplyError::Supervised { fleet: state.fleet.to_string(), holder });
         }
     };
+    errors::begin(state);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ApplyError::other(format!("no event loop: {error}"), "try again"))?;
     let ended = runtime.block_on(supervise(state));
@@ -196,4 +201,5 @@ fn watchdog() -> Option<Duration> {
 
 fn report(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr().lock(), "fleet supervise: {text}");
+    errors::bound();
 }

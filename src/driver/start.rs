@@ -104,6 +104,8 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
         titles: BTreeMap::new(),
         waiting: Vec::new(),
         marked: BTreeSet::new(),
+        half_started: BTreeSet::new(),
+        commander: None,
         since: clock::now().wall,
         manager_began,
         unwritten: None,

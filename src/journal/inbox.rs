@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::supervise::clock::Millis;
-use crate::supervise::event::Request;
+use crate::supervise::event::{Caller, Request};
+use crate::supervise::message::MessageState;
 use crate::system::fs::{self as files, FsError};
 use crate::system::proc;
 
@@ -49,7 +50,7 @@ pub struct Waiting {
     pub id: String,
     /// Milliseconds since the epoch.
     pub created: Millis,
-    /// What is asked for. It names its caller itself: whoever can write this folder is believed to be the operator.
+    /// What is asked for, by a person: whoever can write this folder is believed to be the operator, and nobody else.
     pub request: Request,
     file: PathBuf,
 }
@@ -194,10 +195,33 @@ fn take(file: &Path, name: &str, now: Millis) -> Result<Option<Waiting>, String>
     if random.len() != 16 || !random.bytes().all(|byte| byte.is_ascii_hexdigit()) || name != format!("{id}.json") {
         return Err("its name is not the one that its content has".to_owned());
     }
+    if let Some(why) = not_a_persons(&request) {
+        return Err(why);
+    }
     if created > now.saturating_add(AHEAD) {
         return Err(format!("it is dated {} seconds into the future", (created - now) / 1000));
     }
     Ok(Some(Waiting { id, created, request, file: file.to_owned() }))
+}
+
+/// Whom it names cannot be checked here, so only what a person may leave is taken: agents ask over the supervisor's socket,
+/// where the kernel says who they are.
+fn not_a_persons(request: &Request) -> Option<String> {
+    let by = |caller: &Caller| match caller {
+        Caller::Operator => None,
+        other => Some(format!("it is said to be from {other}, and only people leave requests here")),
+    };
+    match request {
+        Request::Send { message } if message.state != MessageState::Queued => {
+            Some("its message is said to be on its way already".to_owned())
+        }
+        Request::Send { message } => by(&message.from),
+        Request::Clear { caller, .. } => by(caller),
+        Request::Proposed { .. } | Request::Accepted { .. } => {
+            Some("what becomes of proposals is the supervisor's own word".to_owned())
+        }
+        Request::Recall { .. } | Request::ClearJournalLost | Request::Announce { .. } => None,
+    }
 }
 
 fn set_aside(folder: &Path, file: &Path, name: &str, now: Millis) -> Result<(), FsError> {

@@ -93,6 +93,7 @@ fn kind(event: &Event) -> &'static str {
             AgentEvent::Refused { .. } => "refused",
             AgentEvent::Reachable { .. } => "reachable",
             AgentEvent::OutOfMemory => "out-of-memory",
+            AgentEvent::HalfStarted => "half-started",
         },
     }
 }

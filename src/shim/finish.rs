@@ -7,7 +7,7 @@ use super::agent::Shim;
 use super::ending::Ending;
 use super::output::Read;
 use super::process::{self, Ended};
-use super::{records, report};
+use super::{records, report, runs};
 use crate::manifest::{ExitRecord, FORMAT, PatternKind, StopStep};
 use crate::system::memory;
 
@@ -81,6 +81,8 @@ impl Shim {
             bytes: self.bytes,
             with: self.with.clone(),
         };
+        let end = runs::End { ended: record.ended.clone(), code: record.code, signal: record.signal };
+        runs::end(folder, &record.started, end);
         if let Err(error) = records::write_json(folder, "exit.json", &record) {
             complain("exit.json", error);
         }

@@ -34,6 +34,7 @@ pub mod protocol;
 mod pty;
 pub mod reader;
 mod records;
+pub mod runs;
 mod secrets;
 mod serve;
 mod start;
@@ -52,7 +53,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use ending::Ending;
-pub use transcript::{Player, transcript, transcripts};
+pub use transcript::{Pieces, Player, transcript, transcript_of_runs, transcripts};
 
 /// Why the agent was not started.
 #[derive(Debug)]

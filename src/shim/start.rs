@@ -22,7 +22,7 @@ use super::pty::Pty;
 use super::secrets::Secrets;
 use super::serve::{Server, Words};
 use super::terminal::{Model, Size};
-use super::{StartError, environment, keeper, lock, models, process, records, report, secrets};
+use super::{StartError, environment, keeper, lock, models, process, records, report, runs, secrets};
 use crate::ids::Digest;
 use crate::manifest::{FORMAT, Manifest, RunRecord};
 use crate::system::memory;
@@ -87,6 +87,7 @@ pub(super) fn start(path: &Path) -> Result<Shim, StartError> {
         .map_err(|error| StartError::config(format!("no pseudo-terminal: {error}. Is /dev/pts mounted?")))?;
     let started = records::now();
     let oom_kills = memory::oom_kills(&manifest.unit);
+    runs::begin(&manifest.folder, &started);
     let agent = pty
         .spawn(&program, &argv, &environment, dir)
         .map_err(|error| StartError::config(format!("{} could not be started: {error}", program.display())))?;

@@ -6,11 +6,13 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Instant;
 
 use alacritty_terminal::term::TermMode;
 
+use super::runs::{Place, Run};
 use super::terminal::{Model, Size};
 
 /// Bytes of the log that are played: its end.
@@ -25,21 +27,83 @@ const MOVED: usize = 3;
 /// # Errors
 /// When a log is there and cannot be read.
 pub fn transcript(folder: &Path, columns: u16, rows: u16) -> io::Result<Option<String>> {
-    Ok(whole(folder)?.map(|(bytes, _)| played(&bytes, Size::new(columns, rows))))
+    Ok(whole(folder)?.map(|whole| played(&whole.bytes, Size::new(columns, rows))))
 }
 
-/// The end of the log with its last rotation, and whether that is all there is.
-fn whole(folder: &Path) -> io::Result<Option<(Vec<u8>, bool)>> {
-    let Some((mut bytes, mut is_whole)) = tail(&folder.join("log"), MOST)? else { return Ok(None) };
-    let room = MOST.saturating_sub(bytes.len() as u64);
-    if is_whole
-        && room > 0
-        && let Some((older, is_all)) = tail(&folder.join("log.1"), room)?
-    {
-        bytes.splice(0..0, older);
-        is_whole = is_all && !folder.join("log.2").exists();
+/// The end of the log with its last rotation.
+struct Whole {
+    bytes: Vec<u8>,
+    /// That is all there is.
+    is_all: bool,
+    /// Its files, oldest first.
+    files: Vec<Part>,
+}
+
+/// What is read of one file.
+struct Part {
+    inode: u64,
+    /// Where in the file that begins, and where among all that is read.
+    from: u64,
+    base: usize,
+}
+
+impl Whole {
+    /// Where a run begins in it. `None`: before it, or nobody knows.
+    fn index(&self, place: Option<Place>) -> Option<usize> {
+        // There was no log before it.
+        let Some(place) = place else { return self.is_all.then_some(0) };
+        let part = self.files.iter().find(|part| part.inode == place.inode)?;
+        let behind = usize::try_from(place.at.checked_sub(part.from)?).ok()?;
+        Some((part.base + behind).min(self.bytes.len()))
     }
-    Ok(Some((bytes, is_whole)))
+}
+
+fn whole(folder: &Path) -> io::Result<Option<Whole>> {
+    let Some((mut bytes, mut last)) = tail(&folder.join("log"), MOST)? else { return Ok(None) };
+    let mut is_all = last.from == 0;
+    let mut files = Vec::new();
+    let room = MOST.saturating_sub(bytes.len() as u64);
+    if is_all
+        && room > 0
+        && let Some((older, part)) = tail(&folder.join("log.1"), room)?
+    {
+        is_all = part.from == 0 && !folder.join("log.2").exists();
+        last.base = older.len();
+        files.push(part);
+        bytes.splice(0..0, older);
+    }
+    files.push(last);
+    Ok(Some(Whole { bytes, is_all, files }))
+}
+
+/// The end of a log, by runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pieces {
+    /// What came before the first of them.
+    pub older: String,
+    /// Runs by their place in the list, each with its output as it looked on a terminal of its own.
+    pub runs: Vec<(usize, String)>,
+    /// Older output was left out.
+    pub is_cut: bool,
+}
+
+/// The end of the log in `folder`, by the `runs` that are noted there. `None` when there is no log.
+///
+/// # Errors
+/// When a log is there and cannot be read.
+pub fn transcript_of_runs(folder: &Path, (columns, rows): (u16, u16), runs: &[Run]) -> io::Result<Option<Pieces>> {
+    let Some(whole) = whole(folder)? else { return Ok(None) };
+    let mut begins: Vec<(usize, usize)> = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let least = begins.last().map_or(0, |(_, at)| *at);
+        // A file of the same number that is not the same file: what it says of places is not true of this one.
+        begins.extend(whole.index(run.place).filter(|at| *at >= least).map(|at| (number, at)));
+    }
+    let play = |bytes: &[u8]| played(bytes, Size::new(columns, rows));
+    let ends = begins.iter().skip(1).map(|(_, at)| *at).chain([whole.bytes.len()]);
+    let older = begins.first().map_or(whole.bytes.len(), |(_, at)| *at);
+    let of_runs = begins.iter().zip(ends).map(|((number, at), end)| (*number, play(&whole.bytes[*at..end])));
+    Ok(Some(Pieces { older: play(&whole.bytes[..older]), runs: of_runs.collect(), is_cut: !whole.is_all }))
 }
 
 /// The end of the log in `folder`: what came before its last `last` bytes, then those, each as it looked on a terminal of
@@ -48,21 +112,23 @@ fn whole(folder: &Path) -> io::Result<Option<(Vec<u8>, bool)>> {
 /// # Errors
 /// When a log is there and cannot be read.
 pub fn transcripts(folder: &Path, (columns, rows): (u16, u16), last: u64) -> io::Result<Option<([String; 2], bool)>> {
-    let Some((bytes, is_whole)) = whole(folder)? else { return Ok(None) };
+    let Some(Whole { bytes, is_all, .. }) = whole(folder)? else { return Ok(None) };
     let last = usize::try_from(last).unwrap_or(usize::MAX);
     let (older, newer) = bytes.split_at(bytes.len().saturating_sub(last));
     let play = |bytes| played(bytes, Size::new(columns, rows));
-    Ok(Some(([play(older), play(newer)], !is_whole)))
+    Ok(Some(([play(older), play(newer)], !is_all)))
 }
 
-/// The last `most` bytes of a file, from the beginning of a line where they are not all of it, and whether they are.
-fn tail(path: &Path, most: u64) -> io::Result<Option<(Vec<u8>, bool)>> {
+/// The last `most` bytes of a file, from the beginning of a line where they are not all of it.
+fn tail(path: &Path, most: u64) -> io::Result<Option<(Vec<u8>, Part)>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let from = file.metadata()?.len().saturating_sub(most);
+    let meta = file.metadata()?;
+    let from = meta.len().saturating_sub(most);
+    let mut part = Part { inode: meta.ino(), from, base: 0 };
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;
@@ -70,8 +136,9 @@ fn tail(path: &Path, most: u64) -> io::Result<Option<(Vec<u8>, bool)>> {
         && let Some(end) = memchr::memchr(b'\n', &bytes)
     {
         bytes.drain(..=end);
+        part.from += end as u64 + 1;
     }
-    Ok(Some((bytes, from == 0)))
+    Ok(Some((bytes, part)))
 }
 
 fn played(bytes: &[u8], size: Size) -> String {
@@ -243,6 +310,32 @@ mod tests {
         assert_eq!(numbers, wanted, "{lines:?}");
         let lines = read(&(drawn + "\x1b[?1049lafter"));
         assert_eq!(lines[lines.len() - 2..], ["before", "after"]);
+    }
+
+    #[test]
+    fn each_run_has_its_own_output_over_a_rotation() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(file("log.1"), "one\r\ntwo\r\n").unwrap();
+        std::fs::write(file("log"), "too\r\nthree\r\n").unwrap();
+        let inode = |name: &str| std::fs::metadata(file(name)).unwrap().ino();
+        let run = |place: Option<Place>| Run { started: String::new(), place, end: None };
+        let at = |name: &str, at: u64| run(Some(Place { inode: inode(name), at }));
+        let runs = [run(None), at("log.1", 5), at("log", 5)];
+        let read = |runs: &[Run]| transcript_of_runs(folder.path(), (80, 24), runs).unwrap().unwrap();
+        let text = |text: &str| text.to_owned();
+        let whole = vec![(0, text("one\n")), (1, text("two\ntoo\n")), (2, text("three\n"))];
+        assert_eq!(read(&runs), Pieces { older: String::new(), runs: whole, is_cut: false });
+        // What is not there any more began nowhere.
+        let gone = run(Some(Place { inode: u64::MAX, at: 3 }));
+        let pieces = read(&[gone.clone(), at("log", 5)]);
+        assert_eq!(
+            pieces,
+            Pieces { older: text("one\ntwo\ntoo\n"), runs: vec![(1, text("three\n"))], is_cut: false }
+        );
+        assert_eq!(read(&[gone]).older, "one\ntwo\ntoo\nthree\n");
+        std::fs::write(file("log.2"), "zero\r\n").unwrap();
+        assert_eq!(read(&runs).runs.len(), 2, "where the first began is not read");
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub enum AgentEvent {
     Reachable { reachable: bool, why: String },
     /// The kernel ended something in its control group for want of memory.
     OutOfMemory,
+    /// A command that was killed had begun to start it.
+    HalfStarted,
 }
 
 /// One run of an agent: a pid alone is reused.

@@ -229,6 +229,20 @@ impl Machine {
         self.timers.set(name, Timer::Announced, now.awake + wait);
     }
 
+    /// A command of fleet's was killed between its stop and its start.
+    pub(super) fn half_started(&mut self, now: Moment, name: &AgentName) {
+        let Some(agent) = self.agents.get_mut(name) else { return };
+        let down = matches!(agent.phase, Phase::Gone(_)) && agent.start.is_none();
+        // Whoever is over its budget, or waits for its time, is not started by a command that failed.
+        let free = agent.memory.quarantine.is_none() && agent.memory.back_off_until.is_none();
+        if !(down && free && agent.wanted == Wanted::Running) {
+            return;
+        }
+        agent.start = Some("a command that was killed had begun to start it".to_owned());
+        self.touched.insert(name.clone());
+        self.start_waiting(now);
+    }
+
     /// It never came to it, or only to half of it.
     pub(super) fn announced_in_vain(&mut self, now: Moment, name: &AgentName) {
         let Some(agent) = self.agents.get_mut(name) else { return };

@@ -228,6 +228,7 @@ impl Machine {
                 }
             }
             AgentEvent::Reachable { reachable, why } => self.reachable(now, name, (!reachable).then_some(why)),
+            AgentEvent::HalfStarted => self.half_started(now, name),
             AgentEvent::OutOfMemory => {
                 let text = format!("{name}: the kernel ended a process of its for want of memory");
                 self.notify(Some(name), Rule::State, Level::Warning, text);

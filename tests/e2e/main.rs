@@ -16,6 +16,7 @@ mod crowd_figures;
 mod envfile;
 mod failpoints;
 mod faults;
+mod faults_small;
 mod figures;
 mod forged;
 mod forks;

@@ -1,12 +1,14 @@
 //! What is put into the inbox, and what is refused there.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
+use fleet::ids::AgentName;
 use fleet::journal::inbox::{self, REFUSED_KEPT, SIZE_CAP, WAITING_CAP};
-use fleet::supervise::event::{Event, Request};
-use fleet::supervise::message::MessageState;
+use fleet::supervise::event::{Caller, Event, Request};
+use fleet::supervise::message::{Message, MessageState};
 use tempfile::TempDir;
 
 use crate::support::{NOW, folder, message, names, sound};
@@ -66,6 +68,37 @@ fn what_is_too_large_or_too_much_is_not_put() {
     }
     let error = inbox::put(folder.path(), NOW, &recall("m-1")).unwrap_err();
     assert!(error.to_string().contains("1000 requests wait there already"), "{error}");
+}
+
+/// Over the supervisor's socket the kernel says who asks; here nobody does, so nothing is believed but a person's request.
+#[test]
+fn nobody_but_a_person_leaves_a_request() {
+    let agent = || AgentName::new("coder").unwrap();
+    let message = |from: Caller, state: MessageState| Request::Send {
+        message: Message { from, ..message("m-0000000000000001", "coder", state) },
+    };
+    let clear = |caller: Caller| Request::Clear { agents: BTreeSet::new(), caller };
+    let proposal = (agent(), "p1".to_owned(), "more coders".to_owned());
+    let (id, title) = (proposal.1.clone(), proposal.2.clone());
+    for (request, why) in [
+        (message(Caller::Agent { agent: agent() }, MessageState::Queued), "from coder"),
+        (message(Caller::Fleet, MessageState::Queued), "from fleet"),
+        (message(Caller::Operator, MessageState::Confirmed), "on its way already"),
+        (clear(Caller::Agent { agent: agent() }), "from coder"),
+        (Request::Accepted { agent: agent(), id: id.clone(), title: title.clone() }, "the supervisor's own word"),
+        (Request::Proposed { agent: agent(), id, kind: "roster".to_owned(), title }, "the supervisor's own word"),
+    ] {
+        let folder = folder();
+        inbox::put(folder.path(), NOW, &request).unwrap();
+        let read = inbox::read(folder.path(), NOW).unwrap();
+        assert_eq!((read.requests.len(), read.refused.len()), (0, 1), "{request:?}");
+        assert!(read.refused[0].why.contains(why), "{:?}", read.refused);
+    }
+    for request in [message(Caller::Operator, MessageState::Queued), clear(Caller::Operator)] {
+        let folder = folder();
+        inbox::put(folder.path(), NOW, &request).unwrap();
+        assert_eq!(inbox::read(folder.path(), NOW).unwrap().requests.len(), 1, "{request:?}");
+    }
 }
 
 #[test]

@@ -25,6 +25,14 @@ const PAGE: usize = 1_000;
 const FAILURES: u32 = 40;
 /// Between two looks at a journal that cannot be read in this moment.
 const SOON: std::time::Duration = std::time::Duration::from_millis(100);
+/// Looks after a change: what was heard is the write, and what was written can be read only when it is on the disk.
+const AGAIN: [std::time::Duration; 5] = [
+    std::time::Duration::from_millis(5),
+    std::time::Duration::from_millis(20),
+    std::time::Duration::from_millis(80),
+    std::time::Duration::from_millis(320),
+    std::time::Duration::from_secs(1),
+];
 /// Rows that are looked through for a rule.
 const SEARCHED: usize = 50_000;
 
@@ -170,6 +178,7 @@ fn follow(target: &Target, reader: Option<Reader>, after: u64, printer: &Printer
     let (mut reader, mut after) = (reader, after);
     let mut shown = BTreeSet::new();
     let mut failures = 0;
+    let mut pace = Pace::default();
     loop {
         let mut failed = false;
         // Another journal in its place counts anew.
@@ -201,7 +210,34 @@ fn follow(target: &Target, reader: Option<Reader>, after: u64, printer: &Printer
         if printer.ui.is_unheard() || !sources::is_applied(&target.state) {
             return Ok(Exit::Ok);
         }
-        changes.wait(if failed { SOON } else { HEAL });
+        let heard = changes.wait(pace.next(failed));
+        pace.heard(heard);
+    }
+}
+
+/// How long nothing is looked at, unless a change is heard.
+#[derive(Debug, Default)]
+struct Pace {
+    /// Looks since the last change.
+    looks: Option<usize>,
+}
+
+impl Pace {
+    fn heard(&mut self, heard: bool) {
+        if heard {
+            self.looks = Some(0);
+        }
+    }
+
+    fn next(&mut self, failed: bool) -> std::time::Duration {
+        if failed {
+            // It is being closed or begun: what comes then is heard or looked for.
+            self.looks = Some(0);
+            return SOON;
+        }
+        let Some(wait) = self.looks.and_then(|looks| AGAIN.get(looks)) else { return HEAL };
+        self.looks = self.looks.map(|looks| looks + 1);
+        *wait
     }
 }
 
@@ -283,6 +319,19 @@ mod tests {
         );
         let row = decision(None, "clock", "the machine slept", vec![]);
         assert_eq!(line(&row, &noon(), 8, paint), "13:59:59  -         clock              the machine slept");
+    }
+
+    #[test]
+    fn a_change_whose_rows_cannot_be_read_yet_is_looked_for_again_soon() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.next(false), HEAL);
+        pace.heard(true);
+        let waits: Vec<_> = (0..6).map(|_| pace.next(false)).collect();
+        assert_eq!((&waits[..5], waits[5]), (&AGAIN[..], HEAL));
+        pace.heard(false);
+        assert_eq!(pace.next(false), HEAL);
+        // After a moment in which there was no journal, too: what was written meanwhile was heard by nobody.
+        assert_eq!((pace.next(true), pace.next(true), pace.next(false)), (SOON, SOON, AGAIN[0]));
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::cli::{agents, target};
 use crate::ids::AgentName;
 use crate::manifest::ExitRecord;
 use crate::plan::show::plural;
-use crate::shim::{Player, client, transcripts};
+use crate::shim::runs::{self, Run};
+use crate::shim::{Player, client, transcript_of_runs, transcripts};
 use crate::system::fs;
 
 use super::logs_follow;
@@ -104,6 +105,13 @@ fn past(state: &State, name: &AgentName, clock: &Clock) -> io::Result<(Vec<Line>
         Some(status) => (status.columns, status.rows),
         None => size(state, name),
     };
+    let noted = runs::read(&state.paths.agent(name));
+    let newest = live.as_ref().map(|live| &live.started).or(run.as_ref().map(|run| &run.started));
+    let newest = newest.or(exit.as_ref().map(|exit| &exit.started));
+    // A shim of an older fleet notes nothing.
+    if noted.last().is_some_and(|last| Some(&last.started) == newest) {
+        return of_runs(&state.paths.agent(name), size, &noted, live.is_some(), clock);
+    }
     let last = live.as_ref().map(|status| status.bytes).or(exit.as_ref().map(|exit| exit.bytes));
     let Some((pieces, is_cut)) = transcripts(&state.paths.agent(name), size, last.unwrap_or(0))? else {
         return Ok((Vec::new(), false));
@@ -117,6 +125,33 @@ fn past(state: &State, name: &AgentName, clock: &Clock) -> io::Result<(Vec<Line>
     Ok((lines, is_cut))
 }
 
+/// The log by runs, each with its start and its end.
+fn of_runs(
+    folder: &Path,
+    size: (u16, u16),
+    noted: &[Run],
+    goes_on: bool,
+    clock: &Clock,
+) -> io::Result<(Vec<Line>, bool)> {
+    let Some(pieces) = transcript_of_runs(folder, size, noted)? else { return Ok((Vec::new(), false)) };
+    let last = noted.len() - 1;
+    let end = |number: usize| match &noted[number].end {
+        Some(end) => Some(over(end.code, end.signal, &end.ended, clock)),
+        None if number == last && goes_on => None,
+        None => Some(Line::Fleet("its shim was killed: nobody knows how it ended".to_owned())),
+    };
+    let mut lines: Vec<Line> = pieces.older.lines().map(Line::of).collect();
+    // What is left of a run whose beginning is not read.
+    let first = pieces.runs.first().map_or(noted.len(), |(number, _)| *number);
+    lines.extend(first.checked_sub(1).filter(|_| !lines.is_empty()).and_then(end));
+    for (number, output) in &pieces.runs {
+        lines.push(Line::Fleet(format!("it started, {}", when(&noted[*number].started, clock))));
+        lines.extend(output.lines().map(Line::of));
+        lines.extend(end(*number));
+    }
+    Ok((lines, pieces.is_cut))
+}
+
 /// The size of an agent's terminal.
 pub fn size(state: &State, name: &AgentName) -> (u16, u16) {
     let size = state.manifest(name).map(|manifest| (manifest.launch.terminal.columns, manifest.launch.terminal.rows));
@@ -125,7 +160,11 @@ pub fn size(state: &State, name: &AgentName) -> (u16, u16) {
 
 /// That a run ended, and how.
 pub fn ended(exit: &ExitRecord, clock: &Clock) -> Line {
-    Line::Fleet(format!("it ended: {}, {}", how(exit.code, exit.signal), when(&exit.ended, clock)))
+    over(exit.code, exit.signal, &exit.ended, clock)
+}
+
+fn over(code: Option<i32>, signal: Option<i32>, at: &str, clock: &Clock) -> Line {
+    Line::Fleet(format!("it ended: {}, {}", how(code, signal), when(at, clock)))
 }
 
 /// How a run ended, in words.
@@ -211,12 +250,21 @@ fn back(file: &mut File, lines: usize, is_end: bool) -> io::Result<(u64, usize)>
 /// What was kept when it died.
 fn death(ui: &Ui, name: &AgentName, deaths: &[Death], number: usize, args: &Logs) -> Result<Exit, CliError> {
     let Some(death) = number.checked_sub(1).and_then(|back| deaths.iter().rev().nth(back)) else {
-        let message = if deaths.is_empty() {
-            format!("nothing is kept of a death of agent `{name}`")
+        let (message, help) = if deaths.is_empty() {
+            let message = format!("agent `{name}` has not died, as far as a supervisor has seen");
+            (
+                message,
+                format!("`fleet logs {name}` shows what it printed, `fleet why {name}` how it came to where it is"),
+            )
         } else {
-            format!("of agent `{name}`, {} kept", plural(deaths.len(), "death is", "deaths are"))
+            let message = format!("of agent `{name}`, {} kept", plural(deaths.len(), "death is", "deaths are"));
+            let first = match deaths.len() {
+                1 => String::new(),
+                kept => format!(", {kept} the first that is kept"),
+            };
+            (message, format!("`--death 1` is the last one{first}; a supervisor keeps the newest 20"))
         };
-        return Err(CliError::failed(message, "1 is the last one; a supervisor keeps the newest 20"));
+        return Err(CliError::failed(message, help));
     };
     let read = |file: &str| fs::read_optional(&death.folder.join(file), KEPT).ok().flatten();
     let log = read("log").unwrap_or_default();

@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use crate::cli::args::{self, Args, Completions, Help, Man};
-use crate::cli::error::{CliError, Exit};
+use crate::cli::error::{CliError, Exit, STATUSES};
 use crate::cli::ui::Ui;
 use crate::roster::reference;
 use crate::roster::schema::{NodeSpec, nodes_in};
@@ -97,7 +97,19 @@ fn page(command: clap::Command) -> String {
         .manual("fleet")
         .source(concat!("fleet ", env!("CARGO_PKG_VERSION")))
         .render(&mut out);
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8_lossy(&out).into_owned() + &exit_status()
+}
+
+/// The section that every command has in common.
+fn exit_status() -> String {
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXIT STATUS"]);
+    for (number, text) in STATUSES {
+        roff.control("TP", []);
+        roff.text([bold(*number)]);
+        roff.text([roman(text.replace('`', ""))]);
+    }
+    roff.render()
 }
 
 /// fleet.kdl(5): the roster language.

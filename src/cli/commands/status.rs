@@ -3,6 +3,7 @@
 use crate::apply::status::{self, AgentStatus, FleetStatus};
 use crate::cli::args::{Global, Json};
 use crate::cli::error::{CliError, Exit};
+use crate::cli::looking::notices;
 use crate::cli::ui::Ui;
 use crate::cli::{supervised, target};
 use crate::plan::show::Paint;
@@ -10,15 +11,16 @@ use crate::units::ManagerKind;
 
 pub fn run(ui: &Ui, global: &Global, args: &Json) -> Result<Exit, CliError> {
     let target = target::find_quietly(global)?;
-    let now = match supervised::status(&target) {
+    let mut now = match supervised::status(&target) {
         Some(now) => now,
         None => status::status(&target.state, &target.ledger, &target.manager()?)?,
     };
     if args.json {
+        notices::count(&target, &mut now);
         ui.out(&serde_json::to_string(&now).unwrap_or_default());
     } else {
         ui.out(&text(&now, jiff::Timestamp::now(), ui.paint()));
-        crate::cli::looking::notices::show(ui, &target);
+        notices::show(ui, &target);
     }
     Ok(if now.is_healthy() { Exit::Ok } else { Exit::Failed })
 }

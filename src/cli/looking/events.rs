@@ -112,6 +112,7 @@ fn about(what: &AgentEvent) -> String {
         AgentEvent::Refused { why } => format!("a report was not believed: {why}"),
         AgentEvent::Reachable { reachable: true, .. } => "its shim answers".to_owned(),
         AgentEvent::Reachable { reachable: false, why } => format!("its shim does not answer: {why}"),
+        AgentEvent::HalfStarted => "a command that was killed had begun to start it".to_owned(),
         AgentEvent::OutOfMemory => "the kernel ended something for want of memory".to_owned(),
     }
 }

@@ -1,6 +1,7 @@
 //! Notices for people that nobody has read.
 
 use super::{sources, text};
+use crate::apply::status::FleetStatus;
 use crate::cli::target::Target;
 use crate::cli::ui::Ui;
 use crate::journal::rows::NoticeRow;
@@ -15,6 +16,16 @@ pub fn show(ui: &Ui, target: &Target) {
     let unread = || sources::journal(target).ok()??.notices(true, MOST).ok();
     if let Some(said) = unread().and_then(|unread| sentence(&unread)) {
         ui.note(&said);
+    }
+}
+
+/// Notes with each agent how many notices about it nobody has read; nothing when no supervisor has run.
+pub fn count(target: &Target, status: &mut FleetStatus) {
+    let unread = sources::journal(target).ok().flatten().and_then(|journal| journal.notices(true, MOST).ok());
+    let Some(unread) = unread else { return };
+    for agent in &mut status.agents {
+        let about = |notice: &&NoticeRow| notice.agent.as_deref() == Some(agent.name.as_str());
+        agent.unread = Some(unread.iter().filter(about).count());
     }
 }
 

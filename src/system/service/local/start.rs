@@ -274,7 +274,9 @@ impl Starting<'_> {
     fn tail(&self) -> io::Result<String> {
         let mut file = File::open(&self.errors)?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(self.errors_from.max(length.saturating_sub(TAIL))))?;
+        // A supervisor has begun a new file when the old one was long.
+        let from = if length < self.errors_from { 0 } else { self.errors_from };
+        file.seek(SeekFrom::Start(from.max(length.saturating_sub(TAIL))))?;
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
