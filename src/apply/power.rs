@@ -14,6 +14,9 @@ use crate::system::fs;
 use crate::system::lock::Lock;
 use crate::system::service::ManagerKind;
 
+/// Why [`act`] has not started an agent that a command has stopped meanwhile.
+pub const HELD: &str = "it is to be held by now";
+
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -134,7 +137,7 @@ pub fn act(state: &State, chosen: &Chosen, agents: &[AgentName], verb: Verb) -> 
                 false
             }
             Ok(_) => {
-                report.put(name, Outcome::Failed { what: "it is to be held by now".to_owned(), help: None });
+                report.put(name, Outcome::Failed { what: HELD.to_owned(), help: None });
                 false
             }
         });

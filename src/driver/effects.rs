@@ -110,7 +110,11 @@ fn work(state: &State, manager: ManagerKind, verb: Verb, jobs: &Receiver<Job>, i
             Err(error) => names.iter().map(|_| Err(error.to_string())).collect(),
         };
         for (job, result) in batch.into_iter().zip(results) {
-            let result = result.map_or_else(|why| EffectResult::Failed { why }, |()| EffectResult::Done);
+            let result = match result {
+                Ok(()) => EffectResult::Done,
+                Err(why) if why == power::HELD => EffectResult::Withheld { why },
+                Err(why) => EffectResult::Failed { why },
+            };
             let _ = inputs.send(Input::Effect { id: job.id, result });
         }
     }

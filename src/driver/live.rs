@@ -21,7 +21,7 @@ use crate::shim::reader::Reader;
 use crate::supervise::Machine;
 use crate::supervise::clock::Millis;
 use crate::supervise::decision::{Decision, EffectId};
-use crate::supervise::event::{AgentEvent, Event};
+use crate::supervise::event::{AgentEvent, EffectResult, Event};
 use crate::supervise::message::MessageId;
 use crate::supervise::policy::FleetPolicy;
 
@@ -277,6 +277,10 @@ impl Live {
             Input::Files(what) => self.changed(what),
             Input::Effect { id, result } => {
                 let agent = self.acting(id);
+                if matches!(result, EffectResult::Withheld { .. }) {
+                    // What is wanted is another thing than the machine knows.
+                    self.reread_ledger();
+                }
                 self.take_in(vec![Event::Effect { id, result }]);
                 // What it did shows in the records, before any watch tells of it.
                 if let Some(agent) = agent {

@@ -340,7 +340,9 @@ fn answer(
     result: &EffectResult,
 ) -> rusqlite::Result<Option<Answered>> {
     let state = match result {
-        EffectResult::Failed { .. } | EffectResult::Delivered { outcome: Delivered::Refused, .. } => "failed",
+        EffectResult::Failed { .. }
+        | EffectResult::Withheld { .. }
+        | EffectResult::Delivered { outcome: Delivered::Refused, .. } => "failed",
         EffectResult::Unknown | EffectResult::Delivered { outcome: Delivered::Unknown, .. } => "unknown",
         EffectResult::Done | EffectResult::Probed { .. } | EffectResult::Delivered { .. } => "done",
     };

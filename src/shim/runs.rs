@@ -40,7 +40,7 @@ pub struct Run {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// RFC 3339, UTC.
     pub ended: String,
@@ -54,8 +54,12 @@ struct Line {
     started: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     log: Option<Place>,
-    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
-    end: Option<End>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signal: Option<i32>,
 }
 
 /// Notes that a run begins: what the log gets from now on is its own.
@@ -63,12 +67,13 @@ pub(super) fn begin(folder: &Path, started: &str) {
     let log = fs::symlink_metadata(folder.join("log")).ok().filter(fs::Metadata::is_file);
     let log = log.map(|log| Place { inode: log.ino(), at: log.len() });
     shorten(folder);
-    append(folder, &Line { started: started.to_owned(), log, end: None });
+    append(folder, &Line { started: started.to_owned(), log, ended: None, code: None, signal: None });
 }
 
 /// Notes how the run ended.
 pub(super) fn end(folder: &Path, started: &str, end: End) {
-    append(folder, &Line { started: started.to_owned(), log: None, end: Some(end) });
+    let End { ended, code, signal } = end;
+    append(folder, &Line { started: started.to_owned(), log: None, ended: Some(ended), code, signal });
 }
 
 /// It is for people who read the log: what cannot be noted is said, and hurts nobody.
@@ -105,7 +110,8 @@ pub fn read(folder: &Path) -> Vec<Run> {
     // A shim that was killed while it wrote has left half a line.
     for line in text(folder).unwrap_or_default().lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
         let known = runs.iter_mut().rev().find(|run| run.started == line.started);
-        match (known, line.end) {
+        let end = line.ended.map(|ended| End { ended, code: line.code, signal: line.signal });
+        match (known, end) {
             (Some(run), end @ Some(_)) => run.end = end,
             // Of one whose beginning is forgotten.
             (None, Some(_)) => {}

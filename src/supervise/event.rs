@@ -257,6 +257,10 @@ pub enum EffectResult {
     Failed {
         why: String,
     },
+    /// A start that was not tried, because a command has stopped the agent since it was decided.
+    Withheld {
+        why: String,
+    },
     /// It may have happened: the supervisor died meanwhile.
     Unknown,
     /// Answer to a probe.

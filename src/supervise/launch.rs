@@ -215,6 +215,19 @@ impl Machine {
         self.died(now, name, &format!("it could not be started: {why}"));
     }
 
+    /// A command has stopped it since its start was decided: nobody tried, so nothing has failed.
+    pub(super) fn start_withheld(&mut self, now: Moment, name: &AgentName, why: &str) {
+        self.timers.clear(name, Timer::Start);
+        self.with(name, |agent| {
+            agent.phase = Phase::Gone(None);
+            agent.memory.starts.pop_back();
+        });
+        self.decide(Some(name), Rule::State, format!("not started: {why}"), vec![]);
+        // Stopped and started again before anybody heard of it: whoever did that starts it, and this start finds it running.
+        self.want_start(name, "it is not held any more");
+        self.start_waiting(now);
+    }
+
     pub(super) fn start_overdue(&mut self, now: Moment, name: &AgentName) {
         if matches!(self.agents.get(name).map(|agent| &agent.phase), Some(Phase::Starting(_))) {
             self.start_failed(now, name, &format!("nothing runs {} s after the start", START_LIMIT / 1_000));

@@ -263,6 +263,8 @@ impl Machine {
             }
         } else if let EffectResult::Failed { why } = result {
             self.start_failed(now, &name, &why);
+        } else if let EffectResult::Withheld { why } = result {
+            self.start_withheld(now, &name, &why);
         }
     }
 

@@ -1,12 +1,12 @@
 //! Small faults, each as it was found.
 
 use fleet::supervise::clock::Millis;
-use fleet::supervise::decision::Act;
-use fleet::supervise::event::{AgentEvent, Event, Shows};
+use fleet::supervise::decision::{Act, Effect};
+use fleet::supervise::event::{AgentEvent, EffectResult, Event, Shows, Wanted};
 use fleet::supervise::policy::Stall;
 use fleet::supervise::standing::State;
 
-use crate::bench::{Bench, HOUR, MINUTE, SECOND, agent, name, reading};
+use crate::bench::{Bench, HOUR, MINUTE, SECOND, agent, fleet, name, reading};
 use crate::scenarios::{answer_probes, comes_back, count, dies, end, running, starts};
 
 /// Lets it die until it is quarantined.
@@ -51,6 +51,42 @@ fn a_start_by_hand_that_is_seen_by_its_end_only_ends_a_quarantine() {
     assert_eq!(bench.machine.agent(&name("a")).unwrap().memory.restarts.len(), 1, "its budget begins anew");
     bench.wait(HOUR);
     assert!(starts(&bench) > before);
+}
+
+#[test]
+fn a_start_that_a_command_withholds_is_no_death_and_no_quarantine() {
+    let (mut bench, mut run) = running(agent("a"));
+    for _ in 0..4 {
+        bench.wait(31 * SECOND);
+        dies(&mut bench, &run);
+        run = comes_back(&mut bench).unwrap();
+    }
+    bench.wait(31 * SECOND);
+    dies(&mut bench, &run);
+    // The last restart of its budget has left, and `fleet stop`, `fleet start` come in between.
+    let end = bench.now.awake + HOUR;
+    while bench.state("a") != State::Starting {
+        let at = bench.machine.next_deadline().filter(|at| *at <= end).unwrap();
+        bench.until(at);
+    }
+    let start =
+        |acts: Vec<Effect>| acts.into_iter().find(|effect| matches!(effect.act, Act::Start { .. })).map(|e| e.id);
+    let id = start(bench.acts()).unwrap();
+    let why = "it is to be held by now".to_owned();
+    bench.give(Event::Effect { id, result: EffectResult::Withheld { why } });
+    assert_eq!(bench.state("a"), State::Starting, "it is wanted again");
+    let run = bench.next_run();
+    bench.tell("a", AgentEvent::Running { run });
+    let memory = &bench.machine.agent(&name("a")).unwrap().memory;
+    assert_eq!((memory.quarantine.clone(), memory.restarts.len()), (None, 5), "nothing has died");
+    // Held for good, it stays so.
+    let mut bench = Bench::new(fleet(vec![agent("a")]));
+    bench.give(Event::Relisted);
+    let id = start(bench.acts()).unwrap();
+    bench.tell("a", AgentEvent::Wanted { wanted: Wanted::Held });
+    bench.give(Event::Effect { id, result: EffectResult::Withheld { why: "held".to_owned() } });
+    bench.wait(HOUR);
+    assert_eq!((bench.state("a"), starts(&bench)), (State::Stopped, 1));
 }
 
 #[test]

@@ -277,7 +277,7 @@ fn is_bad_end(row: &TrailRow, shown: &mut BTreeSet<u64>) -> bool {
     let bad = match result {
         EffectResult::Failed { .. } | EffectResult::Unknown => true,
         EffectResult::Delivered { outcome, .. } => matches!(outcome, Delivered::Refused | Delivered::Unknown),
-        EffectResult::Done | EffectResult::Probed { .. } => false,
+        EffectResult::Done | EffectResult::Probed { .. } | EffectResult::Withheld { .. } => false,
     };
     shown.remove(&id) && bad
 }

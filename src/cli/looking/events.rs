@@ -37,6 +37,7 @@ fn ended(result: &EffectResult) -> String {
     match result {
         EffectResult::Done => "done".to_owned(),
         EffectResult::Failed { why } => format!("failed: {why}"),
+        EffectResult::Withheld { why } => format!("not tried: {why}"),
         EffectResult::Unknown => "nobody knows what came of it".to_owned(),
         EffectResult::Probed { .. } => "looked".to_owned(),
         EffectResult::Delivered { outcome, why } => {
