@@ -105,7 +105,8 @@ pub(super) fn records(
     if !sight.unchanged {
         sight.talk = state.conversation(name);
         sight.manifest = state.known::<Manifest>(name, "manifest.json")?;
-        sight.model = state.model_note(name).map(|note| note.to);
+        let has_chain = sight.manifest.as_ref().is_some_and(|manifest| !manifest.fallbacks.is_empty());
+        sight.model = has_chain.then(|| state.model_note(name)).flatten().map(|note| note.to);
     }
     sight.note = question.noted.then(|| state.note(name)).flatten();
     Ok(sight)

@@ -11,9 +11,11 @@ use super::watch::Watches;
 use super::{Input, clock, look, report};
 use crate::apply::ApplyError;
 use crate::apply::state::State;
+use crate::ids::AgentName;
 use crate::journal::{Journal, Pending};
 use crate::supervise::decision::Act;
 use crate::supervise::event::Event;
+use crate::supervise::memory::Memory;
 use crate::supervise::policy::{self, FleetPolicy};
 use crate::supervise::{Machine, Remembered};
 use crate::system::fs;
@@ -55,6 +57,15 @@ fn note_models(state: &State, pending: &[Pending]) {
     }
 }
 
+/// What a journal that was lost knew of the models in use: the notes outlive it.
+fn recall_models(state: &State, policy: &FleetPolicy, memories: &mut BTreeMap<AgentName, Memory>) {
+    for agent in policy.agents.iter().filter(|agent| agent.fallbacks > 0) {
+        if let Some(note) = state.model_note(&agent.name) {
+            memories.entry(agent.name.clone()).or_default().fell_back.get_or_insert(note);
+        }
+    }
+}
+
 /// Begins.
 ///
 /// # Errors
@@ -77,9 +88,10 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
             None
         }
     };
-    let recovered = opened.recovered;
+    let mut recovered = opened.recovered;
     let answers = recovered.answers();
     note_models(state, &recovered.pending);
+    recall_models(state, &policy, &mut recovered.memories);
     let machine = Machine::new(Remembered {
         memories: recovered.memories,
         queued: recovered.queued,

@@ -30,6 +30,13 @@ pub(super) struct Chosen {
 
 /// Reads the note. What cannot be followed leads to the first model, with a word why.
 pub(super) fn choose(manifest: Manifest, environment: impl Iterator<Item = (OsString, OsString)>) -> Chosen {
+    let mut chosen = chosen(manifest, environment);
+    // Nobody asks for them again, and they would stay in memory for as long as the agent runs.
+    chosen.manifest.fallbacks = Vec::new();
+    chosen
+}
+
+fn chosen(manifest: Manifest, environment: impl Iterator<Item = (OsString, OsString)>) -> Chosen {
     let noted = noted(&manifest.folder).unwrap_or_else(|why| {
         report(format_args!("{RECORD}: {why}: it is started with {}", manifest.launch.name()));
         None

@@ -178,7 +178,7 @@ impl Act {
     /// Whether it ends a running agent.
     #[must_use]
     pub fn is_destructive(&self) -> bool {
-        matches!(self, Self::Stop { .. } | Self::Fallback { .. })
+        matches!(self, Self::Stop { .. })
     }
 }
 

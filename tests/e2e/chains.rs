@@ -181,6 +181,29 @@ fn what_somebody_has_to_put_right_does_not_fall_back() {
     fleet.destroy();
 }
 
+/// The note is a file of its own: it outlives the journal, and so does what is known of it.
+#[test]
+fn a_lost_journal_does_not_lose_the_model_in_use() {
+    let fleet = applied(Manager::Local, "big");
+    let before = uses(&fleet, "small");
+    strike(fleet.pid(), Signal::SIGKILL);
+    wait_for("it is gone", || fleet.world.status()["supervisor"]["running"] != true);
+    let _ = fs::remove_file(fleet.state().join("journal.db-wal"));
+    fs::write(fleet.state().join("journal.db"), "no journal").unwrap();
+    fleet.world.apply(&["--yes"], 0);
+    wait_for("it answers", || fleet.answers());
+    assert!(fleet.world.status()["supervisor"]["paused"].is_string(), "{}", fleet.world.status());
+    let now = uses(&fleet, "small");
+    assert_eq!(
+        (&now["pid"], now["fell_back"].as_str()),
+        (&before["pid"], Some("fell back from pod/big to pod/small: overloaded"))
+    );
+    fleet.clear("one");
+    wait_for("the note goes", || note(&fleet).is_none());
+    // What was set aside is for people, and stays.
+    fleet.world.fleet(&["destroy", "--yes"], 0);
+}
+
 /// Lets the next supervisor die at this point, or none.
 fn arm(fleet: &Watched, point: Option<&str>) {
     let mut command = fleet.world.manager.command("systemctl");
