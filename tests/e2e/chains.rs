@@ -15,12 +15,13 @@ use crate::world::{Manager, World};
 const AGENT: &str = r#"#!/bin/sh
 echo "$POD|$OTHER|$*" >> starts
 for ill in $(cat ill 2> /dev/null); do case "$*" in *"$ill"*) echo "API Error: 529 overloaded"; exit 1;; esac; done
+if [ -n "$OTHER" ]; then prompt='% ' refusal=403; else prompt='> ' refusal=401; fi
 while :; do
-    printf '> '
+    printf '%s' "$prompt"
     read -r line || exit 0
     case "$line" in
     die) echo "API Error: 529 overloaded"; exit 1;;
-    locked) echo "API Error: 401 no such key"; exit 1;;
+    locked) echo "API Error: $refusal no such key"; exit 1;;
     esac
     echo "got: $line"
 done
@@ -47,15 +48,17 @@ fn applied(kind: Manager, ill: &str) -> Watched {
     fs::write(&program, AGENT).unwrap();
     std::process::Command::new("chmod").arg("755").arg(&program).status().unwrap();
     let program = program.display();
-    for (name, session) in [("pod", "--session"), ("other", "--talk")] {
+    // What each shows says nothing to who knows the other's patterns.
+    for (name, session, prompt, refusal) in [("pod", "--session", ">", 401), ("other", "--talk", "%", 403)] {
         let upper = name.to_uppercase();
         let text = format!(
             "runtime \"{name}\" {{\n    program \"{program}\"\n    model \"--model\" \"{{model}}\"\n    \
              session \"{session}\" \"{{session}}\"\n    resume \"--resume\" \"{{session}}\"\n    \
              env \"{upper}\" \"of {name}\"\n    busy-input \"queue\"\n    \
-             input region=\"last:1\" \"^> ?(.*)$\"\n    idle region=\"last:1\" \"^> ?$\"\n    \
+             input region=\"last:1\" \"^{prompt} ?(.*)$\"\n    \
+             idle region=\"last:1\" \"^{prompt} ?$\"\n    \
              fatal region=\"last:3\" class=\"overloaded\" \"529 overloaded\"\n    \
-             fatal region=\"last:3\" class=\"auth\" \"401 no such key\"\n}}\n"
+             fatal region=\"last:3\" class=\"auth\" \"{refusal} no such key\"\n}}\n"
         );
         fs::write(folder.join(format!("runtimes/{name}.kdl")), text).unwrap();
     }
@@ -149,7 +152,15 @@ fn an_agent_goes_along_its_chain_and_back_by_hand() {
         assert_ne!(conversation(&seen[4]), conversation(&seen[3]));
         assert_eq!(fleet.count("one", "fallback", "a restart loses the conversation"), 1);
         fleet.world.assert_nothing_to_do();
+        // What it says when it ends is read as what it is: the last of the chain's own words.
+        says(&fleet, "locked");
+        fleet.is("one", "quarantined");
+        assert_eq!(fleet.count("one", "rapid-death", "the runtime other does not work"), 1);
         // A start by hand is one with the first.
+        fleet.world.fleet(&["start", "one"], 0);
+        uses(&fleet, "big");
+        says(&fleet, "die");
+        uses(&fleet, "small");
         fleet.world.fleet(&["stop", "one"], 0);
         fleet.world.fleet(&["start", "one"], 0);
         uses(&fleet, "big");
