@@ -198,6 +198,12 @@ impl State {
         self.record(agent, "manifest.json")
     }
 
+    /// The manifest's text: whoever needs a part of a thousand of them takes no more than that out of it.
+    #[must_use]
+    pub fn manifest_text(&self, agent: &AgentName) -> Option<Vec<u8>> {
+        fs::read_optional(&self.paths.agent(agent).join("manifest.json"), RECORD_CAP).ok()?
+    }
+
     /// Removes what only a shim that was killed leaves behind: its socket and the credential files of its agent. For
     /// agents that do not run.
     ///

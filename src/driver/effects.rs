@@ -1,11 +1,14 @@
 //! Effects, carried out beside the loop; their results come back as events.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::probe::Tables;
 use super::{Input, clock, failpoint, probe, snapshot};
 use crate::apply::managers;
 use crate::apply::power::{self, Verb};
@@ -18,6 +21,9 @@ use crate::supervise::decision::{Act, EffectId};
 use crate::supervise::event::{Delivered, EffectResult};
 use crate::supervise::message::Message;
 use crate::units::ManagerKind;
+
+/// Looks that are under way at once: a thousand agents that are due together take no thread each.
+const LOOKS: usize = 8;
 
 /// A start or a stop that waits for its worker.
 struct Job {
@@ -32,6 +38,8 @@ pub(super) struct Effects {
     inputs: UnboundedSender<Input>,
     starts: Sender<Job>,
     stops: Sender<Job>,
+    looks: Arc<Semaphore>,
+    tables: Arc<Tables>,
 }
 
 impl Effects {
@@ -44,11 +52,12 @@ impl Effects {
             sender
         };
         let (starts, stops) = (worker(Verb::Start), worker(Verb::Stop));
-        Self { state: state.clone(), inputs: inputs.clone(), starts, stops }
+        let (looks, tables) = (Arc::new(Semaphore::new(LOOKS)), Arc::default());
+        Self { state: state.clone(), inputs: inputs.clone(), starts, stops, looks, tables }
     }
 
     /// Lets one effect leave. `reader` is that of the agent it acts on.
-    pub(super) fn leave(&self, id: EffectId, act: Act, reader: std::sync::Arc<Reader>, descent: Option<u32>) {
+    pub(super) fn leave(&self, id: EffectId, act: Act, reader: Arc<Reader>, descent: Option<u32>) {
         match act {
             Act::Start { agent, .. } => self.queue(&self.starts, id, agent),
             Act::Stop { agent } => self.queue(&self.stops, id, agent),
@@ -58,7 +67,17 @@ impl Effects {
             }
             Act::Probe { agent } => {
                 let socket = self.state.paths.socket(&agent);
-                self.beside(id, move || probe::probe(&socket, descent, &reader, clock::now()));
+                let (looks, tables) = (self.looks.clone(), self.tables.clone());
+                let shared = tables.clone();
+                let look = self.thread(id, move || probe::probe(&socket, descent, &shared, &reader, clock::now()));
+                tokio::spawn(async move {
+                    let turn = looks.acquire().await;
+                    let _ = tokio::task::spawn_blocking(look).await;
+                    drop(turn);
+                    if looks.available_permits() == LOOKS {
+                        tables.forget();
+                    }
+                });
             }
             Act::Snapshot { agent, why } => {
                 let state = self.state.clone();
@@ -86,12 +105,21 @@ impl Effects {
     }
 
     fn beside(&self, id: EffectId, act: impl FnOnce() -> EffectResult + Send + 'static) {
+        tokio::task::spawn_blocking(self.thread(id, act));
+    }
+
+    /// What a thread does for an effect: the act, and to tell of its result.
+    fn thread(
+        &self,
+        id: EffectId,
+        act: impl FnOnce() -> EffectResult + Send + 'static,
+    ) -> impl FnOnce() + Send + 'static {
         let inputs = self.inputs.clone();
-        tokio::task::spawn_blocking(move || {
+        move || {
             let result = act();
             failpoint::reach("effect-done");
-            inputs.send(Input::Effect { id, result })
-        });
+            let _ = inputs.send(Input::Effect { id, result });
+        }
     }
 
     fn answer(&self, id: EffectId, result: EffectResult) {

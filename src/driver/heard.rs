@@ -32,12 +32,15 @@ impl Live {
                     self.take_in(vec![Event::Agent { agent: agent.clone(), what: screen }]);
                     return self.ready(agent, ready);
                 }
-                protocol::Event::Now { title, lines, ready, bytes, viewers, typing, .. } => {
+                protocol::Event::Now { title, lines, ready, bytes, quiet_ms, viewers, typing } => {
                     self.titles.insert(agent.clone(), title);
-                    let screen = self.screen(agent, &lines, false);
-                    let all = [AgentEvent::Activity { bytes }, screen, AgentEvent::Viewers { viewers, typing }];
+                    // Of one that has been quiet for longer, nothing more is said: what it shows now is what it shows.
+                    let settled = quiet_ms >= reading::SETTLED;
+                    let activity = (!settled).then_some(AgentEvent::Activity { bytes });
+                    let screen = self.screen(agent, &lines, settled);
+                    let all = activity.into_iter().chain([screen, AgentEvent::Viewers { viewers, typing }]);
                     let event = |what| Event::Agent { agent: agent.clone(), what };
-                    let events = all.into_iter().map(event).collect();
+                    let events = all.map(event).collect();
                     self.take_in(events);
                     return self.ready(agent, ready);
                 }

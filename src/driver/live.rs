@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::effects::Effects;
+use super::look::Wishes;
 use super::reading::Readers;
 use super::shims::Subscription;
 use super::watch::{Changed, Watches};
@@ -16,7 +17,6 @@ use crate::apply::state::State;
 use crate::ids::AgentName;
 use crate::journal::Journal;
 use crate::manifest::ExitRecord;
-use crate::plan::Ledger;
 use crate::shim::reader::Reader;
 use crate::supervise::Machine;
 use crate::supervise::clock::Millis;
@@ -63,7 +63,7 @@ pub(super) struct Live {
     pub(super) journal: Journal,
     pub(super) effects: Effects,
     pub(super) policy: FleetPolicy,
-    pub(super) ledger: Ledger,
+    pub(super) wishes: Wishes,
     pub(super) readers: Readers,
     pub(super) watches: Option<Watches>,
     pub(super) subscriptions: BTreeMap<AgentName, Subscription>,
@@ -73,6 +73,8 @@ pub(super) struct Live {
     /// How the last run ended, by its shim's word.
     pub(super) ends: BTreeMap<AgentName, ExitRecord>,
     pub(super) titles: BTreeMap<AgentName, String>,
+    /// What the small file of each agent's quarantine says, of those whose file was looked at.
+    pub(super) quarantines: BTreeMap<AgentName, Option<String>>,
     pub(super) waiting: Vec<Waiter>,
     /// Agents with a restart left for an idle moment.
     pub(super) marked: BTreeSet<AgentName>,
@@ -108,19 +110,30 @@ impl Live {
 
     /// Who starts and stops the agents.
     pub(super) fn manager(&self) -> crate::units::ManagerKind {
-        self.ledger.manager
+        self.wishes.manager
     }
 
     fn names(&self) -> Vec<AgentName> {
         self.policy.agents.iter().map(|agent| agent.name.clone()).collect()
     }
 
+    /// Whether the agent may be started with another model than its first.
+    fn has_chain(&self, agent: &AgentName) -> bool {
+        self.policy.agents.iter().any(|one| one.fallbacks > 0 && one.name == *agent)
+    }
+
     /// The agent's patterns.
     pub(super) fn reader(&mut self, agent: &AgentName) -> Arc<Reader> {
-        if !self.readers.has(agent)
-            && let Some(manifest) = self.state.manifest_in_use(agent)
-        {
-            self.readers.learn(agent, &manifest.policy.patterns);
+        if !self.readers.has(agent) {
+            // Of most a part of the text is enough; a chain has to be read as a whole.
+            let manifest = if self.has_chain(agent) {
+                self.state.manifest_in_use(agent).and_then(|manifest| serde_json::to_vec(&manifest).ok())
+            } else {
+                self.state.manifest_text(agent)
+            };
+            if let Some(manifest) = manifest {
+                self.readers.learn(agent, &manifest);
+            }
         }
         self.readers.of(agent)
     }
@@ -134,6 +147,7 @@ impl Live {
             self.looked.remove(&gone);
             self.ends.remove(&gone);
             self.titles.remove(&gone);
+            self.quarantines.remove(&gone);
         }
         for agent in &known {
             // Patterns may have changed with it.
@@ -149,7 +163,7 @@ impl Live {
     /// What the ledger wants of each.
     fn wishes(&self) -> Vec<Event> {
         let wish = |agent: AgentName| {
-            let what = AgentEvent::Wanted { wanted: look::wanted(&self.ledger, &agent) };
+            let what = AgentEvent::Wanted { wanted: self.wishes.of(&agent) };
             Event::Agent { agent, what }
         };
         self.names().into_iter().map(wish).collect()
@@ -159,6 +173,11 @@ impl Live {
     pub(super) fn relist(&mut self) {
         self.listen_again = true;
         self.reread_ledger();
+        self.look_at_all();
+    }
+
+    /// Looks at all agents and whatever waits.
+    pub(super) fn look_at_all(&mut self) {
         for agent in self.names() {
             self.look(&agent);
             self.spooled(&agent);
@@ -176,7 +195,7 @@ impl Live {
     pub(super) fn reread_ledger(&mut self) {
         match self.state.ledger() {
             Ok(Some(ledger)) => {
-                self.ledger = ledger;
+                self.wishes = Wishes::of_ledger(&ledger);
                 let wishes = self.wishes();
                 self.take_in(wishes);
             }
@@ -206,8 +225,10 @@ impl Live {
     /// Which restarts `apply` has left.
     fn notes(&mut self) {
         let mut events = Vec::new();
+        // One look into the folder, whatever the number of agents.
+        let noted = self.state.noted();
         for agent in self.names() {
-            let pending = look::restart_pending(&self.state, &agent);
+            let pending = noted.contains(&agent) && look::restart_pending(&self.state, &agent);
             let changed = if pending { self.marked.insert(agent.clone()) } else { self.marked.remove(&agent) };
             if changed {
                 events.push(Event::Agent { agent, what: AgentEvent::RestartPending { pending } });
@@ -220,24 +241,17 @@ impl Live {
     pub(super) fn look(&mut self, agent: &AgentName) {
         let reader = self.reader(agent);
         let said = self.ends.get(agent);
-        let what = look::look(&self.state, agent, &reader, said, self.manager_began, clock::now());
+        let (what, info) = look::look(&self.state, agent, &reader, said, self.manager_began, clock::now());
         match &what {
             AgentEvent::Running { run } => {
                 let key = (run.pid, run.start_ticks);
                 if self.subscriptions.get(agent).is_none_or(|known| known.run != key) {
                     // Of the first run that is met here they have just been read; but who has a chain may use others.
-                    let has_chain = self.policy.agents.iter().any(|one| one.name == *agent && one.fallbacks > 0);
-                    if has_chain || self.runs.contains_key(agent) {
+                    if self.has_chain(agent) || self.runs.contains_key(agent) {
                         self.readers.forget(agent);
                     }
                     self.ends.remove(agent);
                     self.titles.remove(agent);
-                    let record = self.state.run(agent);
-                    let info = record.map(|record| RunInfo {
-                        runtime: Some(record.launch.runtime.clone()),
-                        model: record.launch.model.clone(),
-                        manifest: Some(record.manifest.as_str().to_owned()),
-                    });
                     self.runs.insert(agent.clone(), info.unwrap_or_default());
                     let socket = self.state.paths.socket(agent);
                     let subscription = Subscription::open(agent.clone(), key, socket, self.inputs.clone());

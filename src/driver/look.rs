@@ -1,7 +1,9 @@
 //! What the records say of each agent: at the start, when something was heard, and now and then in case nothing was.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::live::RunInfo;
 use super::probe::TICK_MS;
 use super::{clock, reading};
 use crate::apply::state::{NoteKind, State};
@@ -21,8 +23,8 @@ const SCREEN_LINES: usize = 12;
 /// Between two relists. They heal what was lost; nothing waits for them.
 pub(super) const PACE: Duration = Duration::from_mins(5);
 
-/// What is known of an agent from its folder, and of its last end from its shim's own word. `since`: when the service manager
-/// that has started this process began.
+/// What is known of an agent from its folder, and of its last end from its shim's own word; and of a run what is shown of it.
+/// `since`: when the service manager that has started this process began.
 pub(super) fn look(
     state: &State,
     agent: &AgentName,
@@ -30,12 +32,20 @@ pub(super) fn look(
     said: Option<&ExitRecord>,
     since: Millis,
     now: Moment,
-) -> AgentEvent {
+) -> (AgentEvent, Option<RunInfo>) {
     let run = state.run(agent);
     // On a full disk only the word is there.
     let exit = state.exit(agent).into_iter().chain(said.cloned()).max_by_key(|exit| clock::parse(&exit.ended));
-    match run {
-        Some(run) if proc::is_alive(&run.shim) => AgentEvent::Running { run: run_of(&run, state, agent) },
+    let what = match run {
+        Some(run) if proc::is_alive(&run.shim) => {
+            let what = AgentEvent::Running { run: run_of(&run, state, agent) };
+            let info = RunInfo {
+                runtime: Some(run.launch.runtime),
+                model: run.launch.model,
+                manifest: Some(run.manifest.as_str().to_owned()),
+            };
+            return (what, Some(info));
+        }
         // It died without a word, since this boot.
         Some(run) if run.shim.boot_id == proc::boot_id() && !has_ended(exit.as_ref(), &run) => {
             AgentEvent::Absent { lost: Some(run_of(&run, state, agent)) }
@@ -44,7 +54,8 @@ pub(super) fn look(
             Some(exit) => AgentEvent::Ended { end: end(state, agent, &exit, reader, now) },
             None => AgentEvent::Absent { lost: None },
         },
-    }
+    };
+    (what, None)
 }
 
 /// Whether the exit record is of this very run.
@@ -103,11 +114,23 @@ fn end(state: &State, agent: &AgentName, exit: &ExitRecord, reader: &Reader, now
     }
 }
 
-/// What the ledger wants of an agent; one that it does not name is held until it does.
-pub(super) fn wanted(ledger: &Ledger, agent: &AgentName) -> Wanted {
-    match ledger.agents.get(agent).map(|entry| entry.desired) {
-        Some(Desired::Running) => Wanted::Running,
-        Some(Desired::Held) | None => Wanted::Held,
+/// What the ledger says to a supervisor. The rest of it, which is most, is not kept.
+#[derive(Debug)]
+pub(super) struct Wishes {
+    /// Who starts and stops the agents.
+    pub(super) manager: ManagerKind,
+    running: BTreeSet<AgentName>,
+}
+
+impl Wishes {
+    pub(super) fn of_ledger(ledger: &Ledger) -> Self {
+        let running = ledger.agents.iter().filter(|(_, entry)| entry.desired == Desired::Running);
+        Self { manager: ledger.manager, running: running.map(|(agent, _)| agent.clone()).collect() }
+    }
+
+    /// What is wanted of an agent; one that the ledger does not name is held until it does.
+    pub(super) fn of(&self, agent: &AgentName) -> Wanted {
+        if self.running.contains(agent) { Wanted::Running } else { Wanted::Held }
     }
 }
 

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::clock;
 use crate::ids::AgentName;
 use crate::manifest::Pattern;
@@ -12,6 +15,9 @@ use crate::supervise::event::{Reading, Shows};
 use crate::supervise::screen;
 use crate::supervise::standing::Class;
 
+/// So long after its last output a screen stands still, in milliseconds: the shim says so once, and no more.
+pub(super) const SETTLED: u64 = 2_500;
+
 /// Longest line that travels on, in characters.
 const LINE: usize = 200;
 
@@ -19,7 +25,8 @@ const LINE: usize = 200;
 #[derive(Debug, Default)]
 pub(super) struct Readers {
     by_agent: BTreeMap<AgentName, Arc<Reader>>,
-    by_patterns: Vec<(Arc<[Pattern]>, Arc<Reader>)>,
+    /// By their text, as a manifest has them: those of a thousand agents are compared, not parsed.
+    by_patterns: Vec<(Box<str>, Arc<Reader>)>,
 }
 
 impl Readers {
@@ -28,14 +35,30 @@ impl Readers {
         self.by_agent.contains_key(agent)
     }
 
-    /// Takes an agent's patterns from its manifest.
-    pub(super) fn learn(&mut self, agent: &AgentName, patterns: &Arc<[Pattern]>) {
-        let known = self.by_patterns.iter().find(|(known, _)| known == patterns).map(|(_, reader)| reader.clone());
-        let reader = known.unwrap_or_else(|| {
-            let reader = Arc::new(Reader::new(patterns));
-            self.by_patterns.push((patterns.clone(), reader.clone()));
-            reader
-        });
+    /// Takes an agent's patterns from the text of its manifest. From one that makes no sense nothing is learnt.
+    pub(super) fn learn(&mut self, agent: &AgentName, manifest: &[u8]) {
+        #[derive(Deserialize)]
+        struct Manifest<'a> {
+            #[serde(borrow)]
+            policy: Policy<'a>,
+        }
+        #[derive(Deserialize)]
+        struct Policy<'a> {
+            #[serde(borrow)]
+            patterns: &'a RawValue,
+        }
+        let Ok(manifest) = serde_json::from_slice::<Manifest<'_>>(manifest) else { return };
+        let text = manifest.policy.patterns.get();
+        let known = self.by_patterns.iter().find(|(known, _)| **known == *text).map(|(_, reader)| reader.clone());
+        let reader = match known {
+            Some(reader) => reader,
+            None => {
+                let Ok(patterns) = serde_json::from_str::<Vec<Pattern>>(text) else { return };
+                let reader = Arc::new(Reader::new(&patterns));
+                self.by_patterns.push((text.into(), reader.clone()));
+                reader
+            }
+        };
         self.by_agent.insert(agent.clone(), reader);
     }
 

@@ -99,14 +99,16 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
         // A loss that is new is news to the machine, which tells people of it.
         journal_lost: recovered.paused.filter(|_| opened.lost.is_none()),
     });
-    let manager_began = look::manager_began(ledger.manager, clock::now());
+    let wishes = look::Wishes::of_ledger(&ledger);
+    drop(ledger);
+    let manager_began = look::manager_began(wishes.manager, clock::now());
     let mut live = Live {
         state: state.clone(),
         machine,
         journal: opened.journal,
-        effects: Effects::new(state, ledger.manager, &inputs),
+        effects: Effects::new(state, wishes.manager, &inputs),
         policy: FleetPolicy { agents: Vec::new(), ..policy.clone() },
-        ledger,
+        wishes,
         readers: Readers::default(),
         watches,
         subscriptions: BTreeMap::new(),
@@ -114,6 +116,7 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
         looked: BTreeMap::new(),
         ends: BTreeMap::new(),
         titles: BTreeMap::new(),
+        quarantines: BTreeMap::new(),
         waiting: Vec::new(),
         marked: BTreeSet::new(),
         half_started: BTreeSet::new(),
@@ -132,7 +135,7 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
     live.take_policy(policy);
     // Of agents that are known by now.
     live.take_in(answers);
-    live.relist();
+    live.look_at_all();
     live.turn(std::iter::empty());
     Ok(live)
 }

@@ -62,14 +62,18 @@ impl Live {
     }
 
     /// Quarantines are kept as small files too: they outlive a journal.
-    pub(super) fn mark_quarantine(&self, agent: &AgentName, why: Option<&str>) {
+    pub(super) fn mark_quarantine(&mut self, agent: &AgentName, why: Option<&str>) {
+        if self.quarantines.get(agent).is_some_and(|known| known.as_deref() == why) {
+            return;
+        }
         let path = self.state.paths.agent(agent).join("quarantined");
         let done = match why {
             Some(why) => fs::write_atomic(&path, format!("{why}\n").as_bytes(), 0o600),
             None => fs::remove_file_if_present(&path).map(drop),
         };
-        if let Err(error) = done {
-            super::report(format_args!("{error}"));
+        match done {
+            Ok(()) => drop(self.quarantines.insert(agent.clone(), why.map(str::to_owned))),
+            Err(error) => super::report(format_args!("{error}")),
         }
     }
 }

@@ -57,7 +57,13 @@ impl Live {
             self.unwritten = Some(all);
             return false;
         }
-        all.events.append(&mut self.events);
+        // Taken whole: what a start or a relist needed of it is not kept.
+        let events = std::mem::take(&mut self.events);
+        if all.events.is_empty() {
+            all.events = events;
+        } else {
+            all.events.extend(events);
+        }
         all.decisions.extend(decisions);
         if all.events.is_empty() && all.decisions.is_empty() && request.is_none() {
             return true;

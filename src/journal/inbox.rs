@@ -136,12 +136,13 @@ pub fn read(state: &Path, now: Millis) -> Result<Read, FsError> {
     Ok(read)
 }
 
-/// Removes the file of a request that was taken, durably: what the journal has recorded may be forgotten some day.
+/// Removes the file of a request that was taken. Nothing waits for the disk: one that comes back after a power cut is not
+/// taken again, and before the journal forgets that it was, it has the folder synced.
 ///
 /// # Errors
 /// When it cannot be removed; it is not taken again all the same.
 pub fn remove(waiting: &Waiting) -> Result<(), FsError> {
-    files::remove_file_if_present(&waiting.file).map(drop)
+    files::remove_unsynced(&waiting.file).map(drop)
 }
 
 /// Everything in the folder but what is fleet's own: refused files, and files that are being written.

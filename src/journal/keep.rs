@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::ids::AgentName;
 use crate::supervise::event::{AgentEvent, EffectResult, Event, ReportKind, Request, Shows};
+use crate::supervise::memory::Memory;
 
 /// Longest event that is kept whole, in bytes of JSON.
 const EVENT_CAP: usize = 256 << 10;
@@ -136,6 +137,16 @@ fn level(event: &Event) -> Option<(&AgentName, Level)> {
     Some((agent, level))
 }
 
+fn digest(json: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    json.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn is_reachable(event: &Event) -> bool {
+    matches!(event, Event::Agent { what: AgentEvent::Reachable { reachable: true, .. }, .. })
+}
+
 /// The last that was kept of each agent, by level, as digests.
 #[derive(Debug, Default)]
 pub(super) struct Repeats(BTreeMap<(AgentName, Level), u64>);
@@ -147,15 +158,26 @@ impl Repeats {
     /// Whether the event says something new, after what is `staged` already.
     pub(super) fn is_news(&self, staged: &mut Staged, event: &Event, json: &str) -> bool {
         let Some((agent, level)) = level(event) else { return true };
-        let mut hasher = DefaultHasher::new();
-        json.hash(&mut hasher);
-        let (digest, key) = (hasher.finish(), (agent.clone(), level));
+        let (digest, key) = (digest(json), (agent.clone(), level));
         let known = staged.get(&key).or_else(|| self.0.get(&key));
         if known == Some(&digest) {
             return false;
         }
+        // That its shim answers is told of nobody of whom nothing else was.
+        let expected = known.is_none() && is_reachable(event);
         staged.insert(key, digest);
-        true
+        !expected
+    }
+
+    /// Runs of which the supervisor before knew are none that begin.
+    pub(super) fn know_runs(&mut self, memories: &BTreeMap<AgentName, Memory>) {
+        for (agent, memory) in memories {
+            let Some(run) = memory.run.clone() else { continue };
+            let event = Event::Agent { agent: agent.clone(), what: AgentEvent::Running { run } };
+            if let (Some((_, level)), Ok(kept)) = (level(&event), Kept::of(&event)) {
+                self.0.insert((agent.clone(), level), digest(&kept.json));
+            }
+        }
     }
 
     /// An event without a row was between: what was kept before it is news again.

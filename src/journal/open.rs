@@ -87,6 +87,7 @@ impl Journal {
         }
         let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
         journal.interrupt(&mut recovered, now)?;
+        journal.repeats.know_runs(&recovered.memories);
         Ok(Opened { journal, lost, recovered })
     }
 }

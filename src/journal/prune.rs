@@ -4,8 +4,9 @@ use rusqlite::Transaction;
 
 use super::recover::meta;
 use super::writer::{EFFECT, SEQ, signed};
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, inbox};
 use crate::supervise::clock::Millis;
+use crate::system::fs;
 
 /// How many events and decisions are kept, both together.
 pub const ROWS_KEPT: i64 = 200_000;
@@ -43,6 +44,7 @@ impl Journal {
         }
         let before = signed(now.saturating_sub(AGE_KEPT));
         let last = self.last_seq();
+        self.let_requests_go(before)?;
         let removed = self.change(false, |change| batch(change, last - rows, before, last))?;
         let more = removed == BATCH || self.give_back()?;
         if more {
@@ -51,6 +53,23 @@ impl Journal {
             self.carry()?;
         }
         Ok(more)
+    }
+
+    /// Lets pages go that are kept in memory: after a start or a burst hardly any is asked for again soon.
+    pub fn shrink(&self) {
+        // Whoever cannot be shrunk is only larger.
+        let _ = self.connection.execute_batch("PRAGMA shrink_memory");
+    }
+
+    /// Forgets which requests of the inbox were taken so long ago, once none of their files can come back.
+    fn let_requests_go(&mut self, before: i64) -> Result<(), JournalError> {
+        let old = self.connection.prepare_cached("SELECT 1 FROM inbox WHERE at < ?1");
+        let old = old.and_then(|mut old| old.exists([before]));
+        if !old.map_err(|error| JournalError::sqlite("read", &self.path, &error))? {
+            return Ok(());
+        }
+        fs::sync_folder(&self.path.with_file_name(inbox::FOLDER))?;
+        self.change(false, |change| change.execute("DELETE FROM inbox WHERE at < ?1", [before]).map(drop))
     }
 
     /// Carries the log into the file. Readers hold up a part of it at most, which comes with the next time.
@@ -113,7 +132,6 @@ fn batch(change: &Transaction<'_>, number: i64, before: i64, last: i64) -> rusql
     let proposals = "SELECT number FROM (SELECT number, changed FROM proposals WHERE state <> 'open' ORDER BY number \
                      LIMIT ?3) WHERE number < ?1 OR changed < ?2";
     let proposals = remove(change, proposals, "DELETE FROM proposals WHERE number = ?1", (0, before))?;
-    change.execute("DELETE FROM inbox WHERE at < ?1", [before])?;
     Ok([events, decisions, messages, notices, proposals].into_iter().max().unwrap_or(0))
 }
 

@@ -27,7 +27,7 @@ pub struct Journal {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
     seq: i64,
-    repeats: Repeats,
+    pub(super) repeats: Repeats,
     /// Whether a commit waits for the disk now.
     full: bool,
     /// Batches of pruning since the log was carried into the file.

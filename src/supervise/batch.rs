@@ -90,12 +90,17 @@ impl Machine {
     pub(super) fn settle(&mut self, now: Moment) {
         // What a new state sets free may decide something itself, a few times at most.
         for _ in 0..8 {
+            self.note_starts();
             let seen = std::mem::take(&mut self.touched);
             if seen.is_empty() {
                 break;
             }
-            for name in self.assess_all(now, &seen) {
-                self.entered(now, &name);
+            let (changed, looked_at) = self.assess_all(now, &seen);
+            for name in changed.iter().chain(&looked_at) {
+                self.entered(now, name);
+            }
+            if !changed.is_empty() {
+                self.start_waiting(now);
             }
             for name in &seen {
                 self.restart_when_idle(now, name);
@@ -107,9 +112,10 @@ impl Machine {
         self.batch.done.append(&mut self.batch.fresh);
     }
 
-    /// Takes the new state of those about whom anything can have changed.
-    fn assess_all(&mut self, now: Moment, seen: &BTreeSet<AgentName>) -> Vec<AgentName> {
-        let mut changed = Vec::new();
+    /// Takes the new state of those about whom anything can have changed. Returns those whose state is another one, and those
+    /// that were looked at for the first time and are what the supervisor before knew.
+    fn assess_all(&mut self, now: Moment, seen: &BTreeSet<AgentName>) -> (Vec<AgentName>, Vec<AgentName>) {
+        let (mut changed, mut looked_at) = (Vec::new(), Vec::new());
         for name in seen {
             let Some(agent) = self.agents.get_mut(name) else { continue };
             if !self.looked && matches!(agent.phase, Phase::Gone(_)) {
@@ -121,7 +127,7 @@ impl Machine {
             if agent.standing.state == state {
                 agent.standing.reason = reason;
                 if first_look {
-                    changed.push(name.clone());
+                    looked_at.push(name.clone());
                 }
                 continue;
             }
@@ -139,7 +145,7 @@ impl Machine {
             }
             changed.push(name.clone());
         }
-        changed
+        (changed, looked_at)
     }
 
     /// Memories that differ from what the journal has go with the last decision about their agent.
@@ -161,6 +167,5 @@ impl Machine {
         self.look_for_residents(now, name);
         self.arm_stall(now, name);
         self.arm_limit(now, name);
-        self.start_waiting(now);
     }
 }

@@ -1,6 +1,6 @@
 //! Starts: who shall run and may, in which order, within which caps.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::Machine;
 use super::agent::{Agent, Phase};
@@ -96,10 +96,10 @@ impl Machine {
         if !self.looked {
             return;
         }
-        let mut under_way = self.agents.values().filter(|agent| matches!(agent.phase, Phase::Starting(_))).count();
-        let waits = |agent: &Agent| agent.start.is_some() && matches!(agent.phase, Phase::Gone(_));
-        let waiting: Vec<AgentName> =
-            self.agents.iter().filter(|(_, agent)| waits(agent)).map(|(name, _)| name.clone()).collect();
+        self.note_starts();
+        let mut under_way = self.starting.len();
+        let waits = |name: &&AgentName| matches!(self.agents[*name].phase, Phase::Gone(_));
+        let waiting: Vec<AgentName> = self.waits.iter().filter(waits).cloned().collect();
         for name in waiting {
             if under_way >= AT_ONCE {
                 return;
@@ -111,6 +111,24 @@ impl Machine {
             self.start(now, &name, &why);
             under_way += 1;
         }
+    }
+
+    /// Keeps up who waits for a start and who is being started: nothing changes that about an agent without touching it.
+    pub(super) fn note_starts(&mut self) {
+        let note = |names: &mut BTreeSet<AgentName>, name: &AgentName, is: bool| match is {
+            true if !names.contains(name) => drop(names.insert(name.clone())),
+            true => {}
+            false => drop(names.remove(name)),
+        };
+        for name in &self.touched {
+            let agent = self.agents.get(name);
+            note(&mut self.waits, name, agent.is_some_and(|agent| agent.start.is_some()));
+            note(&mut self.starting, name, agent.is_some_and(|agent| matches!(agent.phase, Phase::Starting(_))));
+        }
+        debug_assert!(self.agents.iter().all(|(name, agent)| {
+            agent.start.is_some() == self.waits.contains(name)
+                && matches!(agent.phase, Phase::Starting(_)) == self.starting.contains(name)
+        }));
     }
 
     fn must_wait(&mut self, now: Moment, name: &AgentName) -> bool {
@@ -133,7 +151,7 @@ impl Machine {
                     && other.memory.back_off_until.is_none()
                     && !other.memory.told.contains(CAPPED)
         };
-        if first.any(comes) {
+        if first.any(|other| comes(other)) {
             return true;
         }
         self.is_capped(now, name)

@@ -63,9 +63,9 @@ impl Machine {
             self.timers.clear(name, timer);
         }
         self.timers.set(name, Timer::Healthy, now.awake + healthy);
-        let how = if ours { "started" } else { "found running" };
-        self.decide(Some(name), Rule::State, format!("{how} (pid {pid})"), vec![]);
         if !adopted {
+            let how = if ours { "started" } else { "found running" };
+            self.decide(Some(name), Rule::State, format!("{how} (pid {pid})"), vec![]);
             self.met_model(name, with.as_ref(), ours);
         }
         self.arm_stall(now, name);

@@ -202,6 +202,15 @@ impl Machine {
         self.arm_stall(now, name);
     }
 
+    /// Whether a look would tell nothing: nothing is expected of it, what its screen shows is known, and so are the servers of its
+    /// own.
+    pub(super) fn stands_as_known(&self, name: &AgentName) -> bool {
+        self.agents.get(name).is_some_and(|agent| {
+            let servers = agent.resident.is_some() || agent.standing.state != State::Idle;
+            agent.exempt && agent.screen.is_some() && !agent.moved && servers
+        })
+    }
+
     /// Looks at it, to have something to compare.
     pub(super) fn sample(&mut self, now: Moment, name: &AgentName) {
         self.look(now, name, Asked::Sample);

@@ -67,7 +67,8 @@ pub struct Remembered {
 /// Supervises one fleet.
 #[derive(Debug)]
 pub struct Machine {
-    agents: BTreeMap<AgentName, Agent>,
+    /// Boxed: a map of large values is half empty, and a new roster moves them.
+    agents: BTreeMap<AgentName, Box<Agent>>,
     /// Kept for agents that the roster does not name (yet).
     memories: BTreeMap<AgentName, Memory>,
     queued: Vec<Message>,
@@ -76,8 +77,13 @@ pub struct Machine {
     batch: Batch,
     /// About whom anything can have changed since the last assessment.
     touched: BTreeSet<AgentName>,
+    /// Agents that want a start, and those whose start has left: looked at with each change of a state, in a fleet of whatever size.
+    waits: BTreeSet<AgentName>,
+    starting: BTreeSet<AgentName>,
     next_effect: EffectId,
     last: Option<Moment>,
+    /// When it was given its first event.
+    began: Millis,
     /// Nothing destructive until then.
     grace_until: Millis,
     journal_lost: Option<String>,
@@ -117,8 +123,11 @@ impl Machine {
             timers: Timers::default(),
             batch: Batch::default(),
             touched: BTreeSet::new(),
+            waits: BTreeSet::new(),
+            starting: BTreeSet::new(),
             next_effect: remembered.next_effect,
             last: None,
+            began: 0,
             grace_until: 0,
             journal_lost: remembered.journal_lost,
             looked: false,
@@ -173,7 +182,7 @@ impl Machine {
     /// One agent.
     #[must_use]
     pub fn agent(&self, name: &AgentName) -> Option<View<'_>> {
-        self.agents.get(name).map(view)
+        self.agents.get(name).map(|agent| view(agent))
     }
 
     /// Why destructive steps pause, when they do.
@@ -185,6 +194,7 @@ impl Machine {
     fn fire(&mut self, now: Moment, name: &AgentName, timer: Timer) {
         self.touched.insert(name.clone());
         match timer {
+            Timer::Look if self.stands_as_known(name) => {}
             Timer::Sample | Timer::Look => self.sample(now, name),
             Timer::Rung => self.rung_due(now, name),
             Timer::Healthy => self.healthy(now, name),
@@ -256,7 +266,7 @@ impl Machine {
                     std::mem::take(&mut self.queued).into_iter().partition(|message| message.to == name);
                 self.queued = others;
                 agent.queue = own.into_iter().map(|message| waiting(message, now)).collect();
-                self.agents.insert(name.clone(), agent);
+                self.agents.insert(name.clone(), Box::new(agent));
                 self.arm_expiry(now, &name);
             }
             self.place_model(&name);
@@ -281,11 +291,16 @@ impl Machine {
             self.queued.extend(agent.queue.into_iter().map(|waiting| waiting.message));
             self.memories.insert(name.clone(), agent.memory);
         }
+        self.waits.remove(name);
+        self.starting.remove(name);
     }
 
     /// Notices a clock that ran away and a machine that slept.
     fn watch_clocks(&mut self, now: Moment) {
-        let Some(last) = self.last.replace(now) else { return };
+        let Some(last) = self.last.replace(now) else {
+            self.began = now.awake;
+            return;
+        };
         let step = |from: Millis, to: Millis| i128::from(to) - i128::from(from);
         let awake = step(last.awake, now.awake);
         let slept = step(last.boot, now.boot) - awake;

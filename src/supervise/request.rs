@@ -44,8 +44,7 @@ impl Machine {
             self.notify(Some(agent), Rule::Refused, Level::Warning, text);
             return;
         }
-        let names: Vec<AgentName> =
-            self.agents.keys().filter(|name| agents.is_empty() || agents.contains(*name)).cloned().collect();
+        let names = if agents.is_empty() { self.agents.keys().cloned().collect() } else { agents.clone() };
         for name in names {
             let Some(agent) = self.agents.get_mut(&name) else { continue };
             let memory = &mut agent.memory;

@@ -12,7 +12,13 @@ const QUIET: Millis = 2_500;
 /// The state and what it rests on.
 pub(super) fn assess(agent: &Agent, now: Moment) -> (State, String) {
     match &agent.phase {
-        Phase::Unseen => (State::Unknown, "not looked at yet".to_owned()),
+        // Nothing better is known than what the supervisor before knew. What has an end of its own waits for the look.
+        Phase::Unseen => match &agent.standing.state {
+            State::Working | State::Idle | State::WaitingForHuman | State::Blocked { .. } | State::Stopped => {
+                (agent.standing.state.clone(), agent.standing.reason.clone())
+            }
+            _ => (State::Unknown, "not looked at yet".to_owned()),
+        },
         Phase::Gone(end) => at_rest(agent, end.as_ref()),
         Phase::Starting(_) => (State::Starting, "a start is under way".to_owned()),
         Phase::Stopping { why, .. } => (State::Stopping, why.clone()),

@@ -151,7 +151,9 @@ impl Machine {
             .or_else(|| agent.announced.as_ref().map(|verb| format!("`fleet {verb}` acts on it")))
             .or_else(|| self.journal_lost.clone());
         let after = agent.policy.stall.after_ms;
-        let sure = agent.alive_at.saturating_add(3 * after);
+        // The supervisor before may have seen the clocks jump just before it died.
+        let grace = self.began + super::GRACE.min(3 * after);
+        let sure = agent.alive_at.saturating_add(3 * after).max(grace);
         if spared.is_none() && now.awake < sure {
             // It was alive on the way here: its time counts from then on.
             self.with(name, |agent| agent.spared_until = sure);

@@ -1,29 +1,22 @@
 //! Figures of a supervisor with a thousand simulated shims that speak the real protocol: `scripts/supervisor-figures` builds for
 //! release and prints them. Times depend on what else the machine does, so processor time stands beside them.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use fleet::driver::client;
-use fleet::driver::words::{Answer, Ask, Status};
+use fleet::driver::words::{Answer, Ask};
 use fleet::journal::Reader;
-use fleet::shim::protocol::{Event, Frame, from_shim};
+use fleet::shim::protocol::Event;
 use fleet::supervise::event::{Caller, Request};
-use nix::sys::signal::Signal;
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use serde_json::json;
 
+use crate::simulated::{Simulated, settled};
 use crate::support::{LONG, wait_for};
-use crate::watched::{Watched, rss, strike, switches};
-use crate::world::Manager;
+use crate::timeliness::{HEAD, lateness};
+use crate::watched::{rss, switches};
 
 const AGENTS: usize = 1_000;
 
@@ -32,96 +25,20 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-/// Shims of many agents in this process.
-struct Shims {
-    subscribed: Arc<AtomicUsize>,
-    streams: Arc<Mutex<BTreeMap<String, UnboundedSender<Vec<u8>>>>>,
+/// The release build to measure.
+fn programs() -> PathBuf {
+    PathBuf::from(std::env::var("FLEET_FIGURES_BIN").expect("scripts/supervisor-figures says where"))
 }
 
-impl Shims {
-    fn new(sockets: Vec<(String, PathBuf)>) -> Self {
-        let (subscribed, streams): (Arc<AtomicUsize>, Arc<Mutex<_>>) = Default::default();
-        let shims = Self { subscribed: subscribed.clone(), streams: streams.clone() };
-        let (ready, bound) = std::sync::mpsc::channel();
-        // Until the test's process ends.
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async move {
-                for (name, path) in sockets {
-                    let _ = fs::remove_file(&path);
-                    let listener = UnixListener::bind(&path).unwrap();
-                    let (subscribed, streams) = (subscribed.clone(), streams.clone());
-                    tokio::spawn(async move {
-                        while let Ok((stream, _)) = listener.accept().await {
-                            tokio::spawn(serve(stream, name.clone(), subscribed.clone(), streams.clone()));
-                        }
-                    });
-                }
-                ready.send(()).unwrap();
-                std::future::pending::<()>().await;
-            });
-        });
-        bound.recv().unwrap();
-        shims
-    }
-
-    fn tell(&self, agent: &str, event: &Event) {
-        let frame = Frame::encode(from_shim::EVENT, &serde_json::to_vec(event).unwrap());
-        self.streams.lock().unwrap()[agent].send(frame).unwrap();
-    }
+/// What runs the supervisor, e.g. `chrt -f 50`, which takes other work of the machine out of its figures.
+fn wrapper() -> Vec<String> {
+    std::env::var("FLEET_FIGURES_RUN").unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
-/// Idle, as the canary's screen shows it.
-fn now(text: &str) -> Event {
-    screen(&[text, ">"])
-}
-
-fn screen(lines: &[&str]) -> Event {
-    serde_json::from_value(json!({
-        "event": "now", "lines": lines, "title": "", "ready": true, "bytes": 10, "quiet_ms": 3_000, "viewers": 0, "typing": false,
-    }))
-    .unwrap()
-}
-
-async fn serve(
-    mut stream: UnixStream,
-    name: String,
-    subscribed: Arc<AtomicUsize>,
-    streams: Arc<Mutex<BTreeMap<String, UnboundedSender<Vec<u8>>>>>,
-) -> Option<()> {
-    let mut head = Vec::new();
-    while head.split(|byte| *byte == b'\n').count() <= 2 {
-        let mut chunk = [0; 512];
-        let length = stream.read(&mut chunk).await.ok().filter(|length| *length > 0)?;
-        head.extend_from_slice(&chunk[..length]);
-    }
-    if !head.starts_with(b"fleet-shim 1 subscribe") {
-        return None;
-    }
-    let (sender, mut frames) = unbounded_channel();
-    sender.send(Frame::encode(from_shim::EVENT, &serde_json::to_vec(&now("ready")).unwrap())).unwrap();
-    streams.lock().unwrap().insert(name, sender);
-    subscribed.fetch_add(1, Ordering::SeqCst);
-    while let Some(frame) = frames.recv().await {
-        stream.write_all(&frame).await.ok()?;
-    }
-    Some(())
-}
-
-fn status(fleet: &Watched) -> Option<Status> {
-    match client::ask(&fleet.runtime().join("supervisor.sock"), Ask::Status, LONG) {
-        Ok(Answer::Status { status }) => Some(*status),
-        _ => None,
-    }
-}
-
-fn supervisor(fleet: &Watched) -> Child {
-    let mut command = fleet.world.command(&["supervise", "--fleet", "shop"]);
-    command
-        .stdout(Stdio::null())
-        .stderr(fs::File::create(fleet.world.manager.base.join("err")).unwrap())
-        .spawn()
-        .unwrap()
+fn supervise(crowd: &Simulated) -> Child {
+    let wrapper = wrapper();
+    let words: Vec<&str> = wrapper.iter().map(String::as_str).collect();
+    crowd.supervise(&words)
 }
 
 fn cpu_ms(pid: u64) -> u64 {
@@ -131,7 +48,7 @@ fn cpu_ms(pid: u64) -> u64 {
 /// What of its memory is its own, and what are pages of its program.
 fn parts(pid: u64) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let of = |line: &&str| line.starts_with("RssAnon") || line.starts_with("RssFile");
+    let of = |line: &&str| ["RssAnon", "RssFile", "Threads"].iter().any(|word| line.starts_with(word));
     status
         .lines()
         .filter(of)
@@ -159,107 +76,74 @@ fn synced(folder: &Path) -> Vec<Duration> {
         .collect()
 }
 
+/// Context switches of all threads since `before`. A thread that ended meanwhile takes its count with it.
+fn woken(own: u64, before: &std::collections::BTreeMap<std::ffi::OsString, u64>) -> u64 {
+    switches(own).iter().map(|(thread, count)| count - before.get(thread).copied().unwrap_or(0)).sum()
+}
+
+/// Requests in the inbox: each is gone once its decision is on the disk.
+fn decided(crowd: &Simulated, count: usize) -> Vec<Duration> {
+    let decide = |_| {
+        let agents = [fleet::ids::AgentName::new("w-1").unwrap()].into();
+        let begun = Instant::now();
+        let file = crowd.fleet.leave(&Request::Clear { agents, caller: Caller::Operator });
+        let put = begun.elapsed();
+        while file.exists() {
+            std::hint::spin_loop();
+        }
+        begun.elapsed().checked_sub(put).unwrap()
+    };
+    (0..count).map(decide).collect()
+}
+
 #[test]
 #[ignore = "figures take minutes and a quiet machine: scripts/supervisor-figures"]
 fn figures_of_a_supervisor() {
-    let mut world = crate::world::World::new(crate::support::As::User, Manager::Local);
-    world
-        .install_from(Path::new(&std::env::var("FLEET_FIGURES_BIN").expect("scripts/supervisor-figures says where")));
-    let fleet = Watched { world };
-    let agents = format!(
-        "agent \"one\" {{ role \"coder\"; runtime \"canary\" {{ script {{ wait; }}; }}; }}\n\
-         agent \"w\" count={} {{ role \"coder\"; autostart #false; runtime \"canary\" {{ script {{ wait; }}; }}; }}\n",
-        AGENTS - 1
-    );
-    fleet.roster(&agents);
-    fleet.world.fleet_within(&["apply", "--yes", "--manager=local"], 0, 10 * LONG);
-    fleet.is("one", "idle");
-    strike(fleet.pid(), Signal::SIGKILL);
-    // Everybody runs, by the word of a record that names this very process.
-    let record = fs::read(fleet.state().join("agents/one/run.json")).unwrap();
-    let mut record: Value = serde_json::from_slice(&record).unwrap();
-    record["shim"] = serde_json::to_value(fleet::system::proc::identify(std::process::id()).unwrap()).unwrap();
-    let names: Vec<String> = (1..AGENTS).map(|number| format!("w-{number}")).collect();
-    for name in &names {
-        let path = fleet.state().join("agents").join(name).join("run.json");
-        fs::write(&path, record.to_string()).unwrap();
-        fleet.give(&path);
-    }
-    let sockets = names.iter().map(|name| (name.clone(), fleet.runtime().join(format!("{name}.sock")))).collect();
-    let shims = Shims::new(sockets);
-    for name in &names {
-        fleet.give(&fleet.runtime().join(format!("{name}.sock")));
-    }
-    spread("an fsync of 4 kB by itself", synced(&fleet.world.manager.base));
+    let crowd = Simulated::new(AGENTS - 1, HEAD, "stall after=\"20s\";", Some(&programs()));
+    let names = &crowd.names;
+    spread("an fsync of 4 kB by itself", synced(&crowd.fleet.world.manager.base));
 
-    let mut child = None;
-    let mut starts = Vec::new();
-    let mut spent = 0;
+    let mut child: Option<Child> = None;
+    let (mut starts, mut spent) = (Vec::new(), 0);
     for _ in 0..5 {
         if let Some(mut old) = child.take() {
             Child::kill(&mut old).unwrap();
             old.wait().unwrap();
         }
-        shims.subscribed.store(0, Ordering::SeqCst);
         let begun = Instant::now();
-        let new = supervisor(&fleet);
-        wait_for("it is caught up", || {
-            shims.subscribed.load(Ordering::SeqCst) >= names.len() && status(&fleet).is_some()
-        });
+        let new = supervise(&crowd);
         starts.push(begun.elapsed());
-        spent = cpu_ms(u64::from(new.id()));
+        spent = cpu_ms(crowd.pid());
         child = Some(new);
     }
     spread(&format!("start to caught up with {AGENTS} (processor time {spent} ms)"), starts);
-    let mut child = child.unwrap();
-    let own = u64::from(child.id());
-    wait_for("all are idle", || {
-        let idle = |row: &&fleet::driver::words::Row| row.standing.state.word() == "idle";
-        status(&fleet).is_some_and(|status| status.agents.iter().filter(idle).count() >= names.len())
-    });
+    let child = child.unwrap();
+    let own = crowd.pid();
+    crowd.all_are("idle");
 
     let time = |words: &[&str]| {
-        (0..21)
-            .map(|_| {
-                let begun = Instant::now();
-                fleet.world.command(words).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-                begun.elapsed()
-            })
-            .collect::<Vec<_>>()
+        let run = |_| {
+            let begun = Instant::now();
+            let mut command = crowd.fleet.world.command(words);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+            begun.elapsed()
+        };
+        (0..21).map(run).collect::<Vec<_>>()
     };
     spread("fleet --version, a whole process", time(&["--version"]));
     let before = cpu_ms(own);
     spread(&format!("fleet status of {AGENTS}, a whole process"), time(&["status"]));
     say(&format!("  the supervisor's processor time for one of them: {} ms", (cpu_ms(own) - before) / 21));
+    spread("file event to durable decision", decided(&crowd, 300));
 
-    // A request in the inbox is gone once its decision is on the disk.
-    let mut decided = Vec::new();
-    for _ in 0..200 {
-        let agents = [fleet::ids::AgentName::new("w-1").unwrap()].into();
-        let begun = Instant::now();
-        let file = fleet.leave(&Request::Clear { agents, caller: Caller::Operator });
-        let put = begun.elapsed();
-        while file.exists() {
-            std::hint::spin_loop();
-        }
-        decided.push(begun.elapsed().checked_sub(put).unwrap());
-    }
-    spread("file event to durable decision", decided);
-
-    wait_for("it is quiet", || {
-        let before = switches(own);
-        std::thread::sleep(Duration::from_millis(500));
-        switches(own) == before
-    });
-    let (woken, spent, begun) = (switches(own), cpu_ms(own), Instant::now());
-    while begun.elapsed() < Duration::from_mins(1) {
+    // Over a relist, and over many times the pause between two looks at one whose screen moves.
+    let (before, spent, begun) = (switches(own), cpu_ms(own), Instant::now());
+    while begun.elapsed() < Duration::from_mins(6) {
         std::thread::sleep(Duration::from_secs(1));
     }
-    // A thread that ended meanwhile takes its count with it.
-    let of = |(thread, count): (&std::ffi::OsString, &u64)| count - woken.get(thread).copied().unwrap_or(0);
-    let wakes: u64 = switches(own).iter().map(of).sum();
     say(&format!(
-        "quiet minute: {wakes} context switches, {} ms processor time, {} kB RSS ({})",
+        "six quiet minutes: {} context switches, {} ms processor time, {} kB RSS ({})",
+        woken(own, &before),
         cpu_ms(own) - spent,
         rss(own),
         parts(own)
@@ -269,15 +153,15 @@ fn figures_of_a_supervisor() {
     for round in 0..5 {
         for step in 0..20 {
             for name in names.iter().take(900) {
-                shims.tell(name, &now(&format!("line {round} {step}")));
+                crowd.shims.tell(name, &settled(&[&format!("line {round} {step}"), ">"]));
             }
         }
         for name in names.iter().take(900) {
-            shims.tell(name, &screen(&[&format!("round-{round}")]));
+            crowd.shims.tell(name, &settled(&[&format!("round-{round}")]));
         }
         wait_for("it has taken them", || {
             let last = |row: &&fleet::driver::words::Row| row.last_line == Some(format!("round-{round}"));
-            status(&fleet).is_some_and(|status| status.agents.iter().filter(last).count() == 900)
+            crowd.status().is_some_and(|status| status.agents.iter().filter(last).count() == 900)
         });
         sizes.push(rss(own));
     }
@@ -285,27 +169,111 @@ fn figures_of_a_supervisor() {
         "RSS in kB after each of five times 18,000 screens: {sizes:?} ({} ms processor time)",
         cpu_ms(own) - spent
     ));
-    let reader = Reader::open(&fleet.state()).unwrap().unwrap();
+    let reader = Reader::open(&crowd.fleet.state()).unwrap().unwrap();
     let mut known = Vec::new();
     for name in names.iter().rev().take(40) {
         let seen = reader.last_seq().unwrap();
-        fs::remove_file(fleet.runtime().join(format!("{name}.sock"))).unwrap();
-        fs::remove_file(fleet.state().join("agents").join(name).join("run.json")).unwrap();
         let begun = Instant::now();
-        drop(shims.streams.lock().unwrap().remove(name));
+        crowd.dies(name);
         while reader.last_seq().unwrap() == seen {
             assert!(begun.elapsed() < LONG, "never known");
         }
         known.push(begun.elapsed());
     }
     spread("death to known (and written)", known);
+    crowd.destroy(child);
+}
 
-    assert_eq!(child.try_wait().unwrap(), None);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // Else this process would be taken for one that a destroy ends.
-    for name in &names {
-        let _ = fs::remove_file(fleet.state().join("agents").join(name).join("run.json"));
+#[test]
+#[ignore = "figures take minutes and a quiet machine: scripts/supervisor-figures"]
+fn figures_of_stall_deadlines() {
+    const AFTER: Duration = Duration::from_secs(2);
+    let crowd = Simulated::new(300, HEAD, "stall after=\"2s\";", Some(&programs()));
+    let child = supervise(&crowd);
+    let mut late = lateness(&crowd, AFTER, Duration::from_millis(5));
+    late.sort_unstable();
+    let at = |part: usize| late[(late.len() * part / 100).min(late.len() - 1)];
+    say(&format!(
+        "a stall deadline is late by: p0 {}, p50 {}, p99 {}, p100 {} ms of {}",
+        late[0],
+        at(50),
+        at(99),
+        at(100),
+        late.len()
+    ));
+    assert!(late[0] >= -1, "too early: {late:?}");
+    assert!(at(100) <= 100, "more than 100 ms late: {late:?}");
+    crowd.destroy(child);
+}
+
+/// What twenty agents that work day and night say and do in a day: 288 turns each, every one with a prompt, tools, output and
+/// screens; seven messages; two deaths.
+fn day(crowd: &Simulated, day: usize) {
+    let mut word = 0_u64;
+    for turn in 0..288_u64 {
+        for name in &crowd.names {
+            let mut say = |state: &str, note: Option<&str>| {
+                word += 1;
+                let said = json!({
+                    "event": "report",
+                    "report": {"format": 1, "ts": 1, "pid": 1, "nonce": "x", "progress": word, "state": state, "note": note},
+                });
+                crowd.shims.tell(name, &serde_json::from_value(said).unwrap());
+            };
+            say("working", None);
+            for tool in 0..10 {
+                say("working", Some(&format!("tool {tool} of turn {turn}")));
+                crowd.shims.tell(name, &Event::Activity { bytes: turn * 1_000 + tool });
+            }
+            for screen in 0..3 {
+                crowd.shims.tell(name, &settled(&["* working", &format!("day {day} turn {turn} screen {screen}")]));
+            }
+            crowd.shims.tell(name, &settled(&[&format!("day {day} turn {turn} is over"), ">"]));
+        }
+        if turn % 41 == 0 {
+            for name in &crowd.names {
+                let id = format!("m-{name}-{day}-{turn}");
+                let to = fleet::ids::AgentName::new(name).unwrap();
+                let ask = Ask::Send { id, to, text: "go on".to_owned(), ttl_ms: 60_000, wait_ms: 30_000 };
+                assert!(matches!(crowd.fleet.ask(ask), Answer::Message { .. }));
+            }
+        }
+        if turn % 144 == 100 {
+            for name in &crowd.names {
+                crowd.dies(name);
+            }
+            crowd.all_are("stopped");
+            crowd.names.iter().for_each(|name| crowd.runs(name));
+            wait_for("all are heard again", || crowd.names.iter().all(|name| crowd.shims.is_heard(name)));
+        }
     }
-    fleet.world.fleet_within(&["destroy", "--yes"], 0, 10 * LONG);
+    for name in &crowd.names {
+        crowd.shims.tell(name, &settled(&[&format!("the end of day {day}"), ">"]));
+    }
+    wait_for("it has taken them", || {
+        let last = |row: &&fleet::driver::words::Row| row.looked.is_none() && row.standing.state.word() == "idle";
+        crowd.status().is_some_and(|status| status.agents.iter().filter(last).count() >= crowd.names.len())
+    });
+}
+
+#[test]
+#[ignore = "figures take minutes and a quiet machine: scripts/supervisor-figures"]
+fn figures_of_a_compressed_week() {
+    let crowd = Simulated::new(20, HEAD, "", Some(&programs()));
+    let child = supervise(&crowd);
+    let (own, begun) = (crowd.pid(), Instant::now());
+    let mut sizes = Vec::new();
+    for number in 0..7 {
+        day(&crowd, number);
+        sizes.push(rss(own));
+    }
+    let reader = Reader::open(&crowd.fleet.state()).unwrap().unwrap();
+    say(&format!(
+        "RSS in kB after each day of a week of twenty agents: {sizes:?} ({:.0?}, {} ms processor time, {} rows)",
+        begun.elapsed(),
+        cpu_ms(own),
+        reader.last_seq().unwrap()
+    ));
+    assert!(sizes[6] <= sizes[0] + 2_048, "it grows: {sizes:?} kB");
+    crowd.destroy(child);
 }

@@ -1,6 +1,7 @@
 //! A supervisor in trouble: folders that go, files that flood, a journal that is damaged, people who act beside it.
 
 use std::fs;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use fleet::driver::words::{Answer, Ask};
@@ -226,22 +227,29 @@ fn agents_write_to_each_other_within_a_cap() {
 
 #[test]
 fn a_quiet_supervisor_does_not_wake() {
-    let agents: String = (0..5).map(|at| canary(&format!("a{at}"), "", LISTENS)).collect();
+    // A screen that moves is looked at each fifth of `after`: one that stands still is not.
+    let agents: String = (0..5).map(|at| canary(&format!("a{at}"), "stall after=\"5s\";", LISTENS)).collect();
     let fleet = Watched::new(Manager::Local, &agents);
     for at in 0..5 {
         fleet.is(&format!("a{at}"), "idle");
     }
     let own = fleet.pid();
+    // What others read and write in its folders is no news either.
+    let notes = fleet.state().join("notes");
+    fs::write(&notes, "").unwrap();
     let (mut since, mut count) = (Instant::now(), switches(own));
     let end = Instant::now() + LONG;
     while since.elapsed() < Duration::from_secs(5) {
         assert!(Instant::now() < end, "it woke within every five seconds");
         std::thread::sleep(Duration::from_millis(50));
+        fs::OpenOptions::new().append(true).open(&notes).and_then(|mut file| file.write_all(b"x")).unwrap();
+        fs::read(fleet.state().join("ledger.json")).unwrap();
         let now = switches(own);
         if now != count {
             (since, count) = (Instant::now(), now);
         }
     }
+    fs::remove_file(notes).unwrap();
     fleet.destroy();
 }
 
