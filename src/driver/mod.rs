@@ -15,6 +15,7 @@ pub mod failpoint;
 mod heard;
 mod live;
 mod look;
+mod memory;
 mod probe;
 mod proposals;
 mod reading;
@@ -108,7 +109,7 @@ pub fn run(state: &State) -> Result<(), ApplyError> {
         }
     };
     errors::begin(state);
-    keep_memory_small();
+    memory::keep_small();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ApplyError::other(format!("no event loop: {error}"), "try again"))?;
     let ended = runtime.block_on(supervise(state));
@@ -124,7 +125,7 @@ async fn supervise(state: &State) -> Result<(), ApplyError> {
     let mut int = signal(SignalKind::interrupt()).map_err(|error| failed("no signals", error))?;
     let (sender, mut inputs) = unbounded_channel();
     let mut live = start::start(state, sender.clone())?;
-    give_back_memory(&live);
+    memory::give_back(&live);
     let socket = client::socket(&state.paths);
     let listener = control::listen(&socket).map_err(|error| failed("no socket for commands", error))?;
     let mut served = tokio::spawn(control::serve(listener, sender.clone()));
@@ -155,7 +156,7 @@ async fn supervise(state: &State) -> Result<(), ApplyError> {
                     relist = Instant::now() + look::PACE;
                     live.relist();
                     live.turn(std::iter::empty());
-                    give_back_memory(&live);
+                    memory::give_back(&live);
                 } else {
                     live.turn(std::iter::empty());
                 }
@@ -181,24 +182,6 @@ async fn supervise(state: &State) -> Result<(), ApplyError> {
     heard.iter().for_each(tokio::task::JoinHandle::abort);
     let _ = std::fs::remove_file(socket);
     Ok(())
-}
-
-/// Threads of effects come and go: with an arena for each, what they leave free is spread over all of them and never given
-/// back. Large buffers, of a policy or a status, are mapped and go at once, however many have gone before (mallopt(3)).
-fn keep_memory_small() {
-    #[cfg(target_env = "gnu")]
-    for (setting, value) in [(nix::libc::M_ARENA_MAX, 1), (nix::libc::M_MMAP_THRESHOLD, 128 << 10)] {
-        // SAFETY: has no precondition; a value that is refused changes nothing.
-        unsafe { nix::libc::mallopt(setting, value) };
-    }
-}
-
-/// Returns to the system what reading everything needed, and nothing until then does.
-fn give_back_memory(live: &live::Live) {
-    live.journal.shrink();
-    #[cfg(target_env = "gnu")]
-    // SAFETY: has no precondition; it only releases pages that the allocator has free.
-    let _ = unsafe { nix::libc::malloc_trim(0) };
 }
 
 /// What else has come in.

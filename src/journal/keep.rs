@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::ids::AgentName;
+use crate::supervise::decision::{Act, Decision, Effect};
 use crate::supervise::event::{AgentEvent, EffectResult, Event, ReportKind, Request, Shows};
 use crate::supervise::memory::Memory;
 
@@ -36,6 +37,12 @@ pub(super) fn must_be_durable(event: &Event) -> bool {
         Event::Effect { result, .. } => !matches!(result, EffectResult::Probed { .. }),
         Event::Policy { .. } | Event::Agent { .. } | Event::Relisted => false,
     }
+}
+
+/// Whether a decision does nothing but look. After a power cut nobody runs who could have been looked at.
+pub(super) fn is_only_a_look(decision: &Decision) -> bool {
+    let looks = |effect: &Effect| matches!(effect.act, Act::Probe { .. });
+    !decision.effects.is_empty() && decision.effects.iter().all(looks) && decision.messages.is_empty()
 }
 
 /// An event as its row has it.

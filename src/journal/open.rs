@@ -185,6 +185,8 @@ fn begin(
 fn tune(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // KiB: a turn touches a few dozen pages.
+    connection.pragma_update(None, "cache_size", -1_000)?;
     // Pages. Carrying the log into the file takes two waits for the disk and some milliseconds: `prune` does it between
     // other work, and an append only when the log has grown in a burst.
     connection.query_row("PRAGMA wal_autocheckpoint = 4000", [], |_| Ok(()))?;

@@ -109,8 +109,9 @@ impl Reading<'_> {
     }
 
     fn pending(&self) -> Result<Vec<Pending>, JournalError> {
-        let columns = "SELECT e.id, e.decision, d.agent, e.at, e.act FROM effects e LEFT JOIN decisions d ON d.seq = e.decision \
-                       WHERE e.state = 'pending' ORDER BY e.id";
+        // The order alone would have the planner read all effects there ever were.
+        let columns = "SELECT e.id, e.decision, d.agent, e.at, e.act FROM effects e INDEXED BY effects_pending \
+                       LEFT JOIN decisions d ON d.seq = e.decision WHERE e.state = 'pending' ORDER BY e.id";
         let rows = self.rows(columns, |row| {
             Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<String>>(2)?, row.get(3)?, row.get::<_, String>(4)?))
         })?;

@@ -59,8 +59,8 @@ impl Journal {
         &self.path
     }
 
-    /// Keeps events and the decisions they led to, all or nothing. When this returns `Ok`, effects may leave: decisions,
-    /// requests and answers to effects are on the disk. Events for which
+    /// Keeps events and the decisions they led to, all or nothing. When this returns `Ok`, effects may leave: decisions other
+    /// than mere looks, requests and answers to effects are on the disk. Events for which
     /// [`is_worth_keeping`](super::is_worth_keeping) says no, and those that only repeat what was said, have no row.
     ///
     /// # Errors
@@ -205,7 +205,9 @@ impl Journal {
             self.repeats.commit(staged);
             return Ok(None);
         }
-        let durable = inbox.is_some() || !decisions.is_empty() || events.iter().any(keep::must_be_durable);
+        let durable = inbox.is_some()
+            || !decisions.iter().all(keep::is_only_a_look)
+            || events.iter().any(keep::must_be_durable);
         let first = self.seq;
         let seq = self.change(durable, |change| {
             let mut seq = first;

@@ -30,17 +30,6 @@ fn programs() -> PathBuf {
     PathBuf::from(std::env::var("FLEET_FIGURES_BIN").expect("scripts/supervisor-figures says where"))
 }
 
-/// What runs the supervisor, e.g. `chrt -f 50`, which takes other work of the machine out of its figures.
-fn wrapper() -> Vec<String> {
-    std::env::var("FLEET_FIGURES_RUN").unwrap_or_default().split_whitespace().map(str::to_owned).collect()
-}
-
-fn supervise(crowd: &Simulated) -> Child {
-    let wrapper = wrapper();
-    let words: Vec<&str> = wrapper.iter().map(String::as_str).collect();
-    crowd.supervise(&words)
-}
-
 fn cpu_ms(pid: u64) -> u64 {
     fleet::system::proc::stat(u32::try_from(pid).unwrap()).unwrap().cpu_ticks * 10
 }
@@ -111,7 +100,7 @@ fn figures_of_a_supervisor() {
             old.wait().unwrap();
         }
         let begun = Instant::now();
-        let new = supervise(&crowd);
+        let new = crowd.supervise(&[]);
         starts.push(begun.elapsed());
         spent = cpu_ms(crowd.pid());
         child = Some(new);
@@ -189,8 +178,8 @@ fn figures_of_a_supervisor() {
 fn figures_of_stall_deadlines() {
     const AFTER: Duration = Duration::from_secs(2);
     let crowd = Simulated::new(300, HEAD, "stall after=\"2s\";", Some(&programs()));
-    let child = supervise(&crowd);
-    let mut late = lateness(&crowd, AFTER, Duration::from_millis(5));
+    let child = crowd.supervise(&[]);
+    let mut late = lateness(&crowd, AFTER, Duration::from_millis(10));
     late.sort_unstable();
     let at = |part: usize| late[(late.len() * part / 100).min(late.len() - 1)];
     say(&format!(
@@ -260,7 +249,7 @@ fn day(crowd: &Simulated, day: usize) {
 #[ignore = "figures take minutes and a quiet machine: scripts/supervisor-figures"]
 fn figures_of_a_compressed_week() {
     let crowd = Simulated::new(20, HEAD, "", Some(&programs()));
-    let child = supervise(&crowd);
+    let child = crowd.supervise(&[]);
     let (own, begun) = (crowd.pid(), Instant::now());
     let mut sizes = Vec::new();
     for number in 0..7 {

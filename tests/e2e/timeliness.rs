@@ -70,14 +70,15 @@ fn a_decision_waits_for_the_disk_once() {
     let supervisor = crowd.supervise(&[&["strace"], &words[..]].concat());
     crowd.all_are("idle");
     let synced = || fs::read_to_string(&log).unwrap().lines().filter(|line| line.ends_with("= 0")).count();
-    // Servers of their own are looked for once, five seconds after the first idle moment: that is decided, too.
-    let looked = |name: &String| crowd.fleet.count(name, "stall", "a look") > 0;
-    wait_for("they have been looked at", || crowd.names.iter().all(looked));
     let mut before = synced();
     wait_for("it is quiet", || {
         std::thread::sleep(Duration::from_millis(300));
         std::mem::replace(&mut before, synced()) == synced()
     });
+    // Servers of their own are looked for once, five seconds after the first idle moment: that is decided, and waits for nothing.
+    let looked = |name: &String| crowd.fleet.count(name, "stall", "a look") > 0;
+    wait_for("they have been looked at", || crowd.names.iter().all(looked));
+    assert_eq!(synced(), before, "{}", fs::read_to_string(&log).unwrap());
     for _ in 0..REQUESTS {
         let agents = [fleet::ids::AgentName::new("w-1").unwrap()].into();
         let file = crowd.fleet.leave(&Request::Clear { agents, caller: Caller::Operator });

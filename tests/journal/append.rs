@@ -245,3 +245,25 @@ fn pruning_keeps_what_is_not_over() {
     assert_eq!(opened.recovered.next_effect, 602);
     assert_eq!(opened.journal.append(NOW, &[event("coder", 1)], &[]).unwrap().seq, 1802);
 }
+
+/// Of a run that the supervisor before knew, and of a shim that answers, nobody is told again with each start of a supervisor.
+#[test]
+fn a_new_supervisor_keeps_no_news_of_what_was_known() {
+    let folder = folder();
+    let mut journal = sound(folder.path()).journal;
+    let run = event("coder", 1);
+    let Event::Agent { what: AgentEvent::Running { run: known }, .. } = run.clone() else { unreachable!() };
+    let mut found = decision("coder", "found running");
+    found.memory = Some(Box::new(fleet::supervise::memory::Memory { run: Some(known), ..*memory(0) }));
+    assert_eq!(journal.append(NOW, std::slice::from_ref(&run), &[found]).unwrap().rows, 2);
+    drop(journal);
+    let mut journal = sound(folder.path()).journal;
+    let reachable = |reachable| Event::Agent {
+        agent: agent("coder"),
+        what: AgentEvent::Reachable { reachable, why: String::new() },
+    };
+    assert_eq!(journal.append(NOW, &[run.clone(), reachable(true)], &[]).unwrap().rows, 0);
+    assert_eq!(journal.append(NOW, &[reachable(false)], &[]).unwrap().rows, 1);
+    assert_eq!(journal.append(NOW, &[reachable(true)], &[]).unwrap().rows, 1);
+    assert_eq!(journal.append(NOW, &[event("coder", 2), run], &[]).unwrap().rows, 2);
+}
