@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -52,37 +52,32 @@ fn spread(what: &str, mut times: Vec<Duration>) {
     say(&format!("{what}: p50 {:.2?}, p90 {:.2?}, p99 {:.2?} of {}", at(50), at(90), at(99), times.len()));
 }
 
-/// What an fsync costs here, without which no figure of a durable decision says anything.
-fn synced(folder: &Path) -> Vec<Duration> {
-    let mut file = fs::File::create(folder.join("sync")).unwrap();
-    (0..200)
-        .map(|_| {
-            file.write_all(&[0; 4096]).unwrap();
-            let begun = Instant::now();
-            file.sync_data().unwrap();
-            begun.elapsed()
-        })
-        .collect()
-}
-
 /// Context switches of all threads since `before`. A thread that ended meanwhile takes its count with it.
 fn woken(own: u64, before: &std::collections::BTreeMap<std::ffi::OsString, u64>) -> u64 {
     switches(own).iter().map(|(thread, count)| count - before.get(thread).copied().unwrap_or(0)).sum()
 }
 
-/// Requests in the inbox: each is gone once its decision is on the disk.
-fn decided(crowd: &Simulated, count: usize) -> Vec<Duration> {
+/// Requests in the inbox: each is gone once its decision is on the disk. In turn with them, what an fsync of as many bytes costs here by
+/// itself, without which no figure of a durable decision says anything.
+fn decided(crowd: &Simulated, count: usize) -> (Vec<Duration>, Vec<Duration>) {
+    let mut file = fs::File::create(crowd.fleet.world.manager.base.join("sync")).unwrap();
+    let mut sync = || {
+        file.write_all(&[1; 12 << 10]).unwrap();
+        let begun = Instant::now();
+        file.sync_all().unwrap();
+        begun.elapsed()
+    };
     let decide = |_| {
         let agents = [fleet::ids::AgentName::new("w-1").unwrap()].into();
         let begun = Instant::now();
         let file = crowd.fleet.leave(&Request::Clear { agents, caller: Caller::Operator });
         let put = begun.elapsed();
         while file.exists() {
-            std::hint::spin_loop();
+            std::thread::yield_now();
         }
-        begun.elapsed().checked_sub(put).unwrap()
+        (begun.elapsed().checked_sub(put).unwrap(), sync())
     };
-    (0..count).map(decide).collect()
+    (0..count).map(decide).unzip()
 }
 
 #[test]
@@ -90,8 +85,6 @@ fn decided(crowd: &Simulated, count: usize) -> Vec<Duration> {
 fn figures_of_a_supervisor() {
     let crowd = Simulated::new(AGENTS - 1, HEAD, "stall after=\"20s\";", Some(&programs()));
     let names = &crowd.names;
-    spread("an fsync of 4 kB by itself", synced(&crowd.fleet.world.manager.base));
-
     let mut child: Option<Child> = None;
     let (mut starts, mut spent) = (Vec::new(), 0);
     for _ in 0..5 {
@@ -123,15 +116,21 @@ fn figures_of_a_supervisor() {
     let before = cpu_ms(own);
     spread(&format!("fleet status of {AGENTS}, a whole process"), time(&["status"]));
     say(&format!("  the supervisor's processor time for one of them: {} ms", (cpu_ms(own) - before) / 21));
-    spread("file event to durable decision", decided(&crowd, 300));
+    let (decisions, syncs) = decided(&crowd, 300);
+    spread("file event to durable decision", decisions);
+    spread("  an fsync of 12 kB by itself, between them", syncs);
 
     // Over a relist, and over many times the pause between two looks at one whose screen moves.
     let (before, spent, begun) = (switches(own), cpu_ms(own), Instant::now());
+    let (mut last, mut awake) = (before.clone(), 0);
     while begun.elapsed() < Duration::from_mins(6) {
         std::thread::sleep(Duration::from_secs(1));
+        let now = switches(own);
+        awake += usize::from(now != last);
+        last = now;
     }
     say(&format!(
-        "six quiet minutes: {} context switches, {} ms processor time, {} kB RSS ({})",
+        "six quiet minutes: awake in {awake} seconds, {} context switches, {} ms processor time, {} kB RSS ({})",
         woken(own, &before),
         cpu_ms(own) - spent,
         rss(own),
@@ -177,9 +176,9 @@ fn figures_of_a_supervisor() {
 #[ignore = "figures take minutes and a quiet machine: scripts/supervisor-figures"]
 fn figures_of_stall_deadlines() {
     const AFTER: Duration = Duration::from_secs(2);
-    let crowd = Simulated::new(300, HEAD, "stall after=\"2s\";", Some(&programs()));
+    let crowd = Simulated::new(100, HEAD, "stall after=\"2s\";", Some(&programs()));
     let child = crowd.supervise(&[]);
-    let mut late = lateness(&crowd, AFTER, Duration::from_millis(10));
+    let mut late = lateness(&crowd, AFTER, Duration::from_millis(50));
     late.sort_unstable();
     let at = |part: usize| late[(late.len() * part / 100).min(late.len() - 1)];
     say(&format!(

@@ -147,6 +147,17 @@ impl Simulated {
         });
     }
 
+    /// Waits for the one look at each that stands idle, five seconds after its first such moment.
+    pub fn have_been_looked_at(&self) {
+        let reader = fleet::journal::Reader::open(&self.fleet.state()).unwrap().unwrap();
+        for name in &self.names {
+            wait_for(&format!("{name} has been looked at"), || {
+                let rows = reader.decisions(0, Some(name), 100).unwrap();
+                rows.iter().any(|row| row.rule == "stall" && row.effects.iter().all(|effect| effect.state == "done"))
+            });
+        }
+    }
+
     /// Ends the fleet. Without their records first, else this process would be taken for one that a destroy ends.
     pub fn destroy(self, mut supervisor: Child) {
         assert_eq!(supervisor.try_wait().unwrap(), None);

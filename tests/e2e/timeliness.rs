@@ -20,6 +20,8 @@ fn wall() -> Duration {
 /// `after` each was found to stall; negative: too early.
 pub fn lateness(crowd: &Simulated, after: Duration, apart: Duration) -> Vec<i64> {
     let mut shown = Vec::new();
+    // What is simulated says at once what a shim says after a pause, and a look must not bring the screen before.
+    crowd.have_been_looked_at();
     for name in &crowd.names {
         let begun = wall();
         crowd.shims.tell(name, &settled(&["* working", "a turn that runs"]));
@@ -76,8 +78,7 @@ fn a_decision_waits_for_the_disk_once() {
         std::mem::replace(&mut before, synced()) == synced()
     });
     // Servers of their own are looked for once, five seconds after the first idle moment: that is decided, and waits for nothing.
-    let looked = |name: &String| crowd.fleet.count(name, "stall", "a look") > 0;
-    wait_for("they have been looked at", || crowd.names.iter().all(looked));
+    crowd.have_been_looked_at();
     assert_eq!(synced(), before, "{}", fs::read_to_string(&log).unwrap());
     for _ in 0..REQUESTS {
         let agents = [fleet::ids::AgentName::new("w-1").unwrap()].into();
