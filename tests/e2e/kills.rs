@@ -118,7 +118,8 @@ fn below(folder: &Path) -> Vec<PathBuf> {
 /// Everything that a roster decides: all files and links but the agents' own records, by content. A file that nobody
 /// knows is among them, so that it is seen when one is left.
 fn rendered(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
-    const RECORDS: &[&str] = &["lock", "lock.json", "run.json", "exit.json", "last-screen", "conversation.json", "runs"];
+    const RECORDS: &[&str] =
+        &["lock", "lock.json", "run.json", "exit.json", "last-screen", "conversation.json", "runs"];
     const OF_A_SUPERVISOR: &[&str] = &["journal.", "supervisor.lock", "supervisor.err"];
     let shop = world.state_folder().join("shop");
     let is_record = |path: &Path| {
