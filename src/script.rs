@@ -103,11 +103,11 @@ impl Script {
         struct Head {
             format: u32,
         }
-        let head: Head = serde_json::from_str(text).map_err(ScriptError::Syntax)?;
+        let head: Head = serde_json::from_slice(text.as_bytes()).map_err(ScriptError::Syntax)?;
         if head.format != FORMAT {
             return Err(ScriptError::Format(head.format));
         }
-        let script: Self = serde_json::from_str(text).map_err(ScriptError::Syntax)?;
+        let script: Self = serde_json::from_slice(text.as_bytes()).map_err(ScriptError::Syntax)?;
         check(&script.steps)?;
         Ok(script)
     }

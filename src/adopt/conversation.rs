@@ -75,7 +75,7 @@ pub fn codex_id(name: &str) -> Option<&str> {
 /// The working folder in the first line of such a file, when a person led that conversation.
 #[must_use]
 pub fn codex_folder(first_line: &str) -> Option<PathBuf> {
-    let line: serde_json::Value = serde_json::from_str(first_line).ok()?;
+    let line: serde_json::Value = serde_json::from_slice(first_line.as_bytes()).ok()?;
     let about = line.get("payload")?;
     // `exec`, and a table for those that an agent started.
     let by_person = about.get("source").is_none_or(|source| source == "cli");

@@ -267,7 +267,7 @@ fn is_pending(name: &AgentName, live: &Live) -> bool {
 
 fn pending_reason(state: &State, name: &AgentName) -> String {
     let text = std::fs::read_to_string(state.pending_path(name)).unwrap_or_default();
-    let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_slice(text.as_bytes()).unwrap_or_default();
     value["reason"].as_str().unwrap_or("a restart is pending").to_owned()
 }
 

@@ -119,7 +119,7 @@ pub(super) fn message(connection: &Connection, id: &str) -> rusqlite::Result<Opt
 
 fn typed(row: &Row<'_>) -> rusqlite::Result<Message> {
     let text: String = row.get(0)?;
-    serde_json::from_str(&text).map_err(|error| FromSqlError::Other(error.into()).into())
+    serde_json::from_slice(text.as_bytes()).map_err(|error| FromSqlError::Other(error.into()).into())
 }
 
 pub(super) fn unread(connection: &Connection) -> rusqlite::Result<u64> {
@@ -189,6 +189,8 @@ struct Json(Value);
 
 impl FromSql for Json {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        serde_json::from_str(value.as_str()?).map(Self).map_err(|error| FromSqlError::Other(error.into()))
+        serde_json::from_slice(value.as_str()?.as_bytes())
+            .map(Self)
+            .map_err(|error| FromSqlError::Other(error.into()))
     }
 }

@@ -129,7 +129,8 @@ impl Reading<'_> {
     }
 
     fn json<T: DeserializeOwned>(&self, what: &str, id: &str, json: &str) -> Result<T, JournalError> {
-        serde_json::from_str(json).map_err(|error| self.damaged(format!("{what} {id:?} cannot be read: {error}")))
+        serde_json::from_slice(json.as_bytes())
+            .map_err(|error| self.damaged(format!("{what} {id:?} cannot be read: {error}")))
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>, JournalError> {

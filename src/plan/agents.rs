@@ -229,7 +229,7 @@ pub fn ending(exit: &ExitRecord) -> String {
 
 pub(super) fn compiled(artifacts: &[&Artifact]) -> Option<Manifest> {
     let file = artifacts.iter().find(|artifact| artifact.kind == FileKind::Manifest)?;
-    serde_json::from_str(&file.text).ok()
+    serde_json::from_slice(file.text.as_bytes()).ok()
 }
 
 /// The manifest as it is for the agent's next start: with the model that is noted, or with the first.

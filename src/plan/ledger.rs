@@ -173,7 +173,8 @@ impl Ledger {
         // Every ledger begins with its number, so it is found without reading on.
         let own = text.trim_start_matches(['{', ' ', '\n']).strip_prefix(r#""format": 1,"#).is_some();
         if !own {
-            let head: Head = serde_json::from_str(text).map_err(|error| format!("it is not a ledger: {error}"))?;
+            let head: Head =
+                serde_json::from_slice(text.as_bytes()).map_err(|error| format!("it is not a ledger: {error}"))?;
             if head.format > FORMAT {
                 return Err(format!(
                     "it has format {}, and this fleet reads up to {FORMAT}: use the newer fleet",
@@ -181,7 +182,7 @@ impl Ledger {
                 ));
             }
         }
-        serde_json::from_str(text).map_err(|error| format!("it is not a ledger: {error}"))
+        serde_json::from_slice(text.as_bytes()).map_err(|error| format!("it is not a ledger: {error}"))
     }
 
     /// The file's text.

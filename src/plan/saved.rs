@@ -65,7 +65,7 @@ impl Saved {
     /// Takes down `plan` with everything it rests on.
     #[must_use]
     pub fn new(plan: &Plan, live: &Live, ledger: Option<&Ledger>, about: &Circumstances<'_>) -> Self {
-        let parse = |line: &String| serde_json::from_str(line).unwrap_or_default();
+        let parse = |line: &String| serde_json::from_slice(line.as_bytes()).unwrap_or_default();
         Self {
             id: about.id.clone(),
             fleet: plan.fleet.clone(),
@@ -119,7 +119,7 @@ impl Saved {
         if *digest != Digest::of(body.as_bytes()).as_str() {
             return Err("it was changed after it was saved, or is not whole".to_owned());
         }
-        serde_json::from_str(body).map_err(|error| format!("it cannot be read: {error}"))
+        serde_json::from_slice(body.as_bytes()).map_err(|error| format!("it cannot be read: {error}"))
     }
 
     /// What has changed since, against the same plan made `now`. Nothing: it may be applied.

@@ -66,7 +66,7 @@ pub fn gist(good: bool, out: &str, err: &str) -> String {
 
 /// Of a line of JSON with an outcome.
 fn outcome(line: &str) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_str(line).ok()?;
+    let value: serde_json::Value = serde_json::from_slice(line.as_bytes()).ok()?;
     let word = value.get("outcome")?.as_str()?;
     let detail = value.get("detail").or_else(|| value.get("why")).and_then(serde_json::Value::as_str);
     Some(match detail {
