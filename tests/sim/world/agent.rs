@@ -219,3 +219,9 @@ impl Agent {
         }
     }
 }
+
+impl Doing {
+    pub(super) fn is_turn(&self) -> bool {
+        matches!(self, Doing::Busy(_) | Doing::Limit(_) | Doing::Dialog)
+    }
+}

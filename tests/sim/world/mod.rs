@@ -16,7 +16,7 @@ use fleet::supervise::policy::{FleetPolicy, Spend};
 
 use crate::bench::{Bench, HOUR, MINUTE, SECOND, message, name};
 use crate::chance::Chance;
-use agent::{Agent, Doing, Kind};
+use agent::{Agent, Kind};
 
 /// What comes at a time of its own.
 #[derive(Debug, Clone)]
@@ -411,11 +411,5 @@ impl World {
             screen: vec![],
             shows: fleet::supervise::event::Shows::Nothing,
         }
-    }
-}
-
-impl Doing {
-    fn is_turn(&self) -> bool {
-        matches!(self, Doing::Busy(_) | Doing::Limit(_) | Doing::Dialog)
     }
 }
