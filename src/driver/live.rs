@@ -16,7 +16,7 @@ use super::{Input, clock, failpoint, look, report, start};
 use crate::apply::state::State;
 use crate::ids::AgentName;
 use crate::journal::Journal;
-use crate::manifest::ExitRecord;
+use crate::manifest::{ExitRecord, RunRecord};
 use crate::shim::reader::Reader;
 use crate::supervise::Machine;
 use crate::supervise::clock::Millis;
@@ -70,6 +70,8 @@ pub(super) struct Live {
     pub(super) runs: BTreeMap<AgentName, RunInfo>,
     /// The start and end of the last run that the machine was told the end of.
     pub(super) looked: BTreeMap<AgentName, (Millis, Millis)>,
+    /// Runs as they were read before the first look.
+    pub(super) ahead: BTreeMap<AgentName, RunRecord>,
     /// How the last run ended, by its shim's word.
     pub(super) ends: BTreeMap<AgentName, ExitRecord>,
     pub(super) titles: BTreeMap<AgentName, String>,
@@ -241,7 +243,8 @@ impl Live {
     pub(super) fn look(&mut self, agent: &AgentName) {
         let reader = self.reader(agent);
         let said = self.ends.get(agent);
-        let (what, info) = look::look(&self.state, agent, &reader, said, self.manager_began, clock::now());
+        let ahead = self.ahead.remove(agent);
+        let (what, info) = look::look(&self.state, agent, &reader, said, ahead, self.manager_began, clock::now());
         match &what {
             AgentEvent::Running { run } => {
                 let key = (run.pid, run.start_ticks);

@@ -1,10 +1,11 @@
 //! What the records say of each agent: at the start, when something was heard, and now and then in case nothing was.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::live::RunInfo;
 use super::probe::TICK_MS;
+use super::reading::Readers;
 use super::{clock, reading};
 use crate::apply::state::{NoteKind, State};
 use crate::ids::AgentName;
@@ -13,6 +14,7 @@ use crate::plan::{Desired, Ledger};
 use crate::shim::reader::Reader;
 use crate::supervise::clock::{Millis, Moment};
 use crate::supervise::event::{AgentEvent, End, Run, Wanted};
+use crate::supervise::policy::FleetPolicy;
 use crate::system::{fs, proc};
 use crate::units::ManagerKind;
 
@@ -23,21 +25,45 @@ const SCREEN_LINES: usize = 12;
 /// Between two relists. They heal what was lost; nothing waits for them.
 pub(super) const PACE: Duration = Duration::from_mins(5);
 
+/// Records that are read while the journal is being opened: of a thousand agents each takes as long as the other.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    pub(super) readers: Readers,
+    pub(super) runs: BTreeMap<AgentName, RunRecord>,
+}
+
+/// Reads the records of all agents of `policy`. Who has a chain of models may use other patterns than its manifest begins with.
+pub(super) fn ahead(state: &State, policy: &FleetPolicy) -> Ahead {
+    let mut ahead = Ahead::default();
+    for agent in &policy.agents {
+        let Some(run) = state.run(&agent.name) else { continue };
+        ahead.runs.insert(agent.name.clone(), run);
+        if agent.fallbacks == 0
+            && let Some(manifest) = state.manifest_text(&agent.name)
+        {
+            ahead.readers.learn(&agent.name, &manifest);
+        }
+    }
+    ahead
+}
+
 /// What is known of an agent from its folder, and of its last end from its shim's own word; and of a run what is shown of it.
-/// `since`: when the service manager that has started this process began.
+/// `since`: when the service manager that has started this process began. `ahead`: what was read of a run before; only a run that
+/// still goes on is taken from there.
 pub(super) fn look(
     state: &State,
     agent: &AgentName,
     reader: &Reader,
     said: Option<&ExitRecord>,
+    ahead: Option<RunRecord>,
     since: Millis,
     now: Moment,
 ) -> (AgentEvent, Option<RunInfo>) {
-    let run = state.run(agent);
-    // On a full disk only the word is there.
-    let exit = state.exit(agent).into_iter().chain(said.cloned()).max_by_key(|exit| clock::parse(&exit.ended));
-    let what = match run {
-        Some(run) if proc::is_alive(&run.shim) => {
+    let alive = |run: &RunRecord| proc::is_alive(&run.shim);
+    let known = ahead.filter(alive).map(|run| (run, true));
+    let known = known.or_else(|| state.run(agent).map(|run| (alive(&run), run)).map(|(lives, run)| (run, lives)));
+    let run = match known {
+        Some((run, true)) => {
             let what = AgentEvent::Running { run: run_of(&run, state, agent) };
             let info = RunInfo {
                 runtime: Some(run.launch.runtime),
@@ -46,6 +72,11 @@ pub(super) fn look(
             };
             return (what, Some(info));
         }
+        known => known.map(|(run, _)| run),
+    };
+    // On a full disk only the word is there.
+    let exit = state.exit(agent).into_iter().chain(said.cloned()).max_by_key(|exit| clock::parse(&exit.ended));
+    let what = match run {
         // It died without a word, since this boot.
         Some(run) if run.shim.boot_id == proc::boot_id() && !has_ended(exit.as_ref(), &run) => {
             AgentEvent::Absent { lost: Some(run_of(&run, state, agent)) }

@@ -78,9 +78,7 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
     for folder in [state.paths.runtime.clone(), state.paths.state.join("pending"), state.paths.state.join("inbox")] {
         fs::ensure_private_dir(&folder)?;
     }
-    let opened = Journal::open(&state.paths.state).map_err(|error| {
-        ApplyError::other(error.to_string(), error.help().unwrap_or_else(|| "look at the journal".to_owned()))
-    })?;
+    // Before the first record is read: what changes from now on is heard.
     let watches = match Watches::open(state, inputs.clone()) {
         Ok(watches) => Some(watches),
         Err(error) => {
@@ -88,6 +86,14 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
             None
         }
     };
+    let (opened, ahead) = std::thread::scope(|scope| {
+        let journal = scope.spawn(|| Journal::open(&state.paths.state));
+        let ahead = look::ahead(state, &policy);
+        (journal.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), ahead)
+    });
+    let opened = opened.map_err(|error| {
+        ApplyError::other(error.to_string(), error.help().unwrap_or_else(|| "look at the journal".to_owned()))
+    })?;
     let mut recovered = opened.recovered;
     let answers = recovered.answers();
     note_models(state, &recovered.pending);
@@ -114,6 +120,7 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
         subscriptions: BTreeMap::new(),
         runs: BTreeMap::new(),
         looked: BTreeMap::new(),
+        ahead: ahead.runs,
         ends: BTreeMap::new(),
         titles: BTreeMap::new(),
         quarantines: BTreeMap::new(),
@@ -133,6 +140,8 @@ pub(super) fn start(state: &State, inputs: UnboundedSender<Input>) -> Result<Liv
     };
     live.take_in(opened.lost.into_iter().map(|why| Event::JournalLost { why }).collect());
     live.take_policy(policy);
+    // A policy that is new makes patterns be read again; these have just been read.
+    live.readers = ahead.readers;
     // Of agents that are known by now.
     live.take_in(answers);
     live.look_at_all();
