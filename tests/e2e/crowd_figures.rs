@@ -120,6 +120,8 @@ fn figures_of_a_supervisor() {
     spread("file event to durable decision", decisions);
     spread("  an fsync of 12 kB by itself, between them", syncs);
 
+    // Each is looked at once, some seconds after it stood idle first: for servers of its own.
+    crowd.have_been_looked_at();
     // Over a relist, and over many times the pause between two looks at one whose screen moves.
     let (before, spent, begun) = (switches(own), cpu_ms(own), Instant::now());
     let (mut last, mut awake) = (before.clone(), 0);
