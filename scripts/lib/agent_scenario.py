@@ -216,8 +216,12 @@ class Run:
         """What a person does once: attach, choose, leave."""
         state = self.wait_state("lead", "waiting-for-human")
         self.step(f"lead waits for a person: {state['reason']}")
-        refused = self.fleet("send", "lead", "into the dialog", status=6)
-        self.step(f"a message into the dialog is refused: {refused.strip()!r}")
+        said = self.fleet("send", "lead", "into the dialog")
+        message = re.search(r"\bm-[0-9a-f]+", self.fleet("messages", "lead"))
+        if not said.startswith("queued") or not message:
+            raise Failed(f"a message into a dialog: {said!r}")
+        self.fleet("messages", "--cancel", message[0])
+        self.step("a message into the dialog waits, and is taken back")
         for name in ("lead", "coder-1", "coder-2"):
             self.wait_state(name, "waiting-for-human", "idle")
             if self.agents()[name]["state"] == "idle":
