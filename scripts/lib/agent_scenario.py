@@ -332,7 +332,9 @@ class Run:
         if not word.get("session") or word["progress"] < 3:
             raise Failed(f"a word without its conversation or its progress: {word}")
         self.fleet("send", "lead", "say it [[stub:run=fleet report done --note the-stub-says-so]]", status=0)
-        wait_for("the agent's own report, without a question", lambda: "the-stub-says-so" in self.word("lead")[1])
+        # It waits in the agent's folder until the supervisor has taken it down.
+        told = lambda: "the-stub-says-so" in self.word("lead")[1] + self.fleet("events", "--agent", "lead").split()
+        wait_for("the agent's own report, without a question", told)
         said("idle", "Stop")
         self.wait_state("lead", "idle")
         self.fleet("send", "lead", "run it [[stub:run=touch made-by-the-stub]]", status=0)
