@@ -9,7 +9,7 @@ use super::ApplyError;
 use super::managers::{self, Chosen};
 use super::state::State;
 use crate::plan::Ledger;
-use crate::system::service::{ManagerError, ManagerKind, UnitState};
+use crate::system::service::{ManagerError, ManagerKind, ServiceManager, UnitState};
 
 /// What is known first.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub fn look(state: &State, asked: Option<ManagerKind>) -> Result<First, ApplyErr
 }
 
 /// The manager under which the fleet runs, if that is the chosen one.
-fn running(first: &First) -> Option<Arc<dyn crate::system::service::ServiceManager>> {
+fn running(first: &First) -> Option<Arc<dyn ServiceManager>> {
     let chosen = first.chosen.as_ref().ok()?;
     let moves = first.ledger.as_ref().is_some_and(|ledger| ledger.manager != chosen.manager.kind());
     (!moves).then(|| Arc::clone(&chosen.manager))

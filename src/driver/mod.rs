@@ -97,9 +97,6 @@ fn raise_descriptors(agents: usize) {
     }
 }
 
-/// Longest wait for a lock whose holder is nobody that runs.
-const NAMELESS: Duration = Duration::from_secs(3);
-
 /// Supervises the fleet of `state` until it is told to end.
 ///
 /// # Errors
@@ -109,8 +106,7 @@ pub fn run(state: &State) -> Result<(), ApplyError> {
     let lock = loop {
         match lock::try_lock(&state.paths.state.join("supervisor.lock"), "supervise")? {
             Attempt::Taken(lock) => break lock,
-            // One that was killed has it until its last thread has ended, which a disk may hold up.
-            Attempt::Held(None) if began.elapsed() < NAMELESS => {}
+            Attempt::Held(None) if began.elapsed() < lock::ENDING => {}
             Attempt::Held(holder) => {
                 return Err(ApplyError::Supervised { fleet: state.fleet.to_string(), holder });
             }

@@ -96,6 +96,10 @@ pub enum Attempt {
 /// a killed holder's child has the lock open until it becomes another program.
 const NAMELESS: Duration = Duration::from_millis(300);
 
+/// How long a lock may be held by nobody that runs: one that was killed has it until its last thread has ended, which a disk may
+/// hold up.
+pub const ENDING: Duration = Duration::from_secs(3);
+
 /// Takes the lock at `path` if it is free, and says who has it otherwise. Waits for no holder, only for its name.
 ///
 /// # Errors

@@ -8,10 +8,6 @@ use super::{LocalManager, ManagerError, Stopping};
 use crate::ids::UnitName;
 use crate::system::{lock, proc};
 
-/// How long somebody may hold the lock and not be known by name: one that was killed has it until its last thread has ended,
-/// which a disk may hold up.
-const NAMELESS: Duration = Duration::from_secs(3);
-
 impl LocalManager {
     pub(super) fn is_supervisor(&self, unit: &UnitName) -> bool {
         *unit == UnitName::supervisor(&self.fleet)
@@ -31,7 +27,7 @@ impl LocalManager {
             let help = format!("see who has it: `fuser {}`", path.display());
             ManagerError::new(format!("stop {unit}"), message, help)
         };
-        let deadline = Instant::now() + NAMELESS;
+        let deadline = Instant::now() + lock::ENDING;
         let process = loop {
             let holder = lock::holder(&path);
             let named = holder.and_then(|holder| proc::identify(holder.pid));
