@@ -77,6 +77,11 @@ impl Subscription {
         });
         Self { task, run }
     }
+
+    /// Whether the shim that it is about still runs.
+    pub(super) fn is_up(&self) -> bool {
+        is_up(self.run)
+    }
 }
 
 /// Whether the shim of this run still runs.

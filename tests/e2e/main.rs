@@ -41,6 +41,7 @@ mod pty;
 mod races;
 mod random;
 mod refusals;
+mod relist;
 mod repetition;
 mod repositories;
 mod seeded;
