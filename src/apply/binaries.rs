@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::ApplyError;
 use crate::system::fs::{self, FsError};
@@ -65,39 +66,77 @@ pub fn check() -> Result<(), ApplyError> {
     }
 }
 
-/// Copies what is stale. A running agent keeps the file it was started from: the copy is renamed into place.
+/// Copies what is stale. A running agent keeps the file it was started from: the copy is renamed into place. Nothing refers yet to a
+/// copy that is the first of its name: it is in its place at once, and the disk gets it while other things are done.
 ///
 /// # Errors
 /// When a binary is missing or cannot be written.
-pub fn refresh(bin: &Path) -> Result<(), ApplyError> {
+pub fn refresh(bin: &Path) -> Result<Unsynced, ApplyError> {
     fs::ensure_private_dir(bin)?;
+    let mut unsynced = Unsynced::default();
     for name in NAMES {
-        let Some(source) = source(name) else { return check() };
+        let Some(source) = source(name) else { return check().map(|()| unsynced) };
         let copy = bin.join(name);
         if source != copy && !same(&source, &copy) {
             let temporary = bin.join(format!(".{name}.new"));
-            let result = replace(&source, &temporary, &copy);
+            let result = replace(&source, &temporary, &copy, &mut unsynced);
             if result.is_err() {
                 let _ = std::fs::remove_file(&temporary);
             }
             result?;
         }
     }
-    Ok(())
+    Ok(unsynced)
 }
 
-fn replace(source: &Path, temporary: &Path, copy: &Path) -> Result<(), ApplyError> {
-    let failed = |path: &Path| {
-        let path = path.to_path_buf();
-        move |error: std::io::Error| FsError::io("write", &path, &error)
-    };
+fn replace(source: &Path, temporary: &Path, copy: &Path, unsynced: &mut Unsynced) -> Result<(), ApplyError> {
     let _ = std::fs::remove_file(temporary);
     std::fs::copy(source, temporary).map_err(failed(temporary))?;
     std::fs::set_permissions(temporary, std::fs::Permissions::from_mode(0o700)).map_err(failed(temporary))?;
     let changed = std::fs::metadata(source).and_then(|metadata| metadata.modified()).map_err(failed(source))?;
     let file = File::options().write(true).open(temporary).map_err(failed(temporary))?;
-    file.set_modified(changed).map_err(failed(temporary))?;
-    file.sync_all().map_err(failed(temporary))?;
+    let written = Written { path: copy.to_owned(), file, changed };
+    if copy.symlink_metadata().is_ok() {
+        written.sync()?;
+    } else {
+        fs::begin_to_write(&written.file);
+        unsynced.0.push(written);
+    }
     std::fs::rename(temporary, copy).map_err(failed(copy))?;
     Ok(())
+}
+
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> FsError {
+    move |error| FsError::io("write", path, &error)
+}
+
+#[derive(Debug)]
+struct Written {
+    path: PathBuf,
+    file: File,
+    /// When its source was changed last.
+    changed: SystemTime,
+}
+
+impl Written {
+    /// Only a copy that is whole on the disk gets the time by which it is known for that.
+    fn sync(&self) -> Result<(), FsError> {
+        self.file.sync_all().map_err(failed(&self.path))?;
+        self.file.set_modified(self.changed).map_err(failed(&self.path))
+    }
+}
+
+/// Copies that the disk may not have yet.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Unsynced(Vec<Written>);
+
+impl Unsynced {
+    /// Waits for the disk.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub fn sync(self) -> Result<(), ApplyError> {
+        Ok(self.0.iter().try_for_each(Written::sync)?)
+    }
 }

@@ -13,12 +13,32 @@ use crate::system::fs;
 /// How long fleet waits for a stop beyond the agent's own stop time-out.
 const STOP_MARGIN: Duration = Duration::from_secs(15);
 
-/// Files, and what the ledger knows of them. Whoever writes them syncs `folders` once for all that changed there.
+/// A file of the ledger's that is written and not yet in its place.
+pub(super) struct StagedFile {
+    path: PathBuf,
+    digest: Digest,
+    file: fs::Staged,
+}
+
+/// Files, and what the ledger knows of them. Whoever writes them syncs `folders` once for all that changed there. A few only, such
+/// as those of one agent: all are held open until they are put into place.
 pub(super) fn write(
     changes: &[FileChange],
     files: &mut BTreeMap<PathBuf, Digest>,
     folders: &mut BTreeSet<PathBuf>,
 ) -> Result<(), ApplyError> {
+    put(stage(changes, files, folders, false)?, files)
+}
+
+/// The first half of [`write`]: removes what goes, and writes the others beside their places. `together`: whoever has many syncs the
+/// file system before they are put there, and none is held open.
+pub(super) fn stage(
+    changes: &[FileChange],
+    files: &mut BTreeMap<PathBuf, Digest>,
+    folders: &mut BTreeSet<PathBuf>,
+    together: bool,
+) -> Result<Vec<StagedFile>, ApplyError> {
+    let mut staged = Vec::new();
     for change in changes {
         let folder = change.path().parent().map(Path::to_path_buf);
         match change {
@@ -26,8 +46,10 @@ pub(super) fn write(
                 if let Some(folder) = folder.as_ref().filter(|folder| !folders.contains(*folder)) {
                     std::fs::create_dir_all(folder).map_err(|error| fs::FsError::io("make", folder, &error))?;
                 }
-                fs::replace(&artifact.path, artifact.text.as_bytes(), artifact.mode())?;
-                files.insert(artifact.path.clone(), artifact.digest.clone());
+                let (path, digest) = (artifact.path.clone(), artifact.digest.clone());
+                let stage = if together { fs::stage_unsynced } else { fs::stage };
+                let file = stage(&path, artifact.text.as_bytes(), artifact.mode())?;
+                staged.push(StagedFile { path, digest, file });
             }
             FileChange::Remove { path, .. } => {
                 fs::remove_unsynced(path)?;
@@ -35,6 +57,15 @@ pub(super) fn write(
             }
         }
         folders.extend(folder);
+    }
+    Ok(staged)
+}
+
+/// The second half of [`write`].
+pub(super) fn put(staged: Vec<StagedFile>, files: &mut BTreeMap<PathBuf, Digest>) -> Result<(), ApplyError> {
+    for StagedFile { path, digest, file } in staged {
+        file.put()?;
+        files.insert(path, digest);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! steps, not the others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::effects::{change_links, put_links, stop_timeout, sync, write};
@@ -11,9 +11,9 @@ use super::idle::Options;
 use super::managers::Chosen;
 use super::outcome::{Outcome, Report};
 use super::state::{NoteKind, State};
+use super::writing::Landing;
 use super::{ApplyError, binaries, verify};
-use crate::ids::{AgentName, Digest, UnitName};
-use crate::parallel::in_threads;
+use crate::ids::{AgentName, UnitName};
 use crate::plan::files::{FileChange, LinkChange};
 use crate::plan::{Action, AgentPlan, Ledger, Plan, Process};
 use crate::render::Artifact;
@@ -24,14 +24,6 @@ use crate::system::service::{ManagerKind, ServiceManager};
 
 /// Longest wait for one unit to come up. The shim is up when the agent has been started, not when it is ready.
 pub(super) const START_TIMEOUT: Duration = Duration::from_secs(90);
-
-/// Threads that write the files of many agents.
-const WRITERS: usize = 8;
-/// Below so many agents a thread costs more than it saves.
-const AGENTS_PER_WRITER: usize = 16;
-
-/// What the ledger knows of an agent's files.
-type Files = BTreeMap<PathBuf, Digest>;
 
 /// One run of `apply`.
 pub struct Apply<'a> {
@@ -99,13 +91,14 @@ impl Apply<'_> {
         ledger: &mut Ledger,
         report: &mut Report,
     ) -> Result<(), ApplyError> {
+        let mut landing = Landing::default();
         if works {
             self.stop_supervisor(plan, report);
             // Held until the ledger has let them go: a supervisor starts nobody whose lock it cannot have.
             let _locks = self.stop_removed(plan, report);
             self.leave_manager(plan, ledger, report)?;
             self.worktrees(plan, ledger, report)?;
-            self.write_files(plan, ledger, report)?;
+            self.write_files(plan, ledger, report, &mut landing)?;
             // Links that go do so before the reload: a loaded target would remember the name behind them.
             Self::links(plan, ledger, report, |change| matches!(change, LinkChange::Remove { .. }));
             if self.reload(plan, report) {
@@ -118,6 +111,7 @@ impl Apply<'_> {
         if works {
             Self::links(plan, ledger, report, |change| matches!(change, LinkChange::Write { .. }));
             Self::write_supervision(plan, ledger)?;
+            landing.wait()?;
             ledger.settle(self.artifacts, |name| report.has_failed(name) || plan.withheld.contains(name));
             report.generation = ledger.generation;
             self.state.save(ledger)?;
@@ -129,7 +123,7 @@ impl Apply<'_> {
     /// Everything that can fail without a trace comes first: space for the new generation, and systemd's own opinion
     /// of the units.
     fn prepare(&self, plan: &Plan, ledger: &mut Ledger) -> Result<(), ApplyError> {
-        binaries::refresh(&self.state.paths.bin())?;
+        let copies = binaries::refresh(&self.state.paths.bin())?;
         fs::ensure_private_dir(&self.state.paths.state.join("agents"))?;
         // A command that was killed may have left some anywhere, and what it was about to do; otherwise a thousand folders
         // need no look.
@@ -142,8 +136,9 @@ impl Apply<'_> {
         if writes_units {
             (self.progress)("checking the units");
         }
-        let check = |units: &Path| if writes_units { verify::units(units) } else { Ok(()) };
+        let check = |units: &Path| if writes_units { verify::units(units, &written) } else { Ok(()) };
         self.state.save_generation(&self.record, self.sources, &written, check)?;
+        copies.sync()?;
         for agent in plan.agents.iter().filter(|agent| agent.is_new && agent.action != Action::None) {
             // What an earlier agent of that name left says nothing about this one.
             self.state.forget_runs(&agent.name)?;
@@ -232,17 +227,23 @@ impl Apply<'_> {
     }
 
     /// Replaces the live files. What each of them holds was announced in the ledger before, so a crash in between leaves no
-    /// doubt; the ledger is saved when all are written.
+    /// doubt; what goes is let go of when all are written.
     ///
     /// # Errors
     /// When the ledger cannot be saved: fleet does not go on without knowing what it owns.
-    fn write_files(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) -> Result<(), ApplyError> {
+    fn write_files(
+        &self,
+        plan: &Plan,
+        ledger: &mut Ledger,
+        report: &mut Report,
+        landing: &mut Landing,
+    ) -> Result<(), ApplyError> {
         let touched = |agent: &&AgentPlan| !agent.files.is_empty() || agent.action == Action::Remove;
         // Whoever has an heir goes after it: the heir takes the log and the worktree over first.
         let (leaving, others): (Vec<_>, Vec<_>) =
             plan.agents.iter().filter(touched).partition(|agent| agent.heir.is_some());
-        let mut gone = self.write_agents(&others, ledger, report);
-        gone.extend(self.write_agents(&leaving, ledger, report));
+        let mut gone = self.write_agents(&others, ledger, report, landing);
+        gone.extend(self.write_agents(&leaving, ledger, report, landing));
         // What the supervisor goes by waits for the end.
         let now: Vec<FileChange> = plan.files.iter().filter(|change| !change.is_supervision()).cloned().collect();
         let mut files = std::mem::take(&mut ledger.files);
@@ -250,7 +251,13 @@ impl Apply<'_> {
         let result = write(&now, &mut files, &mut folders);
         let result = result.and(sync(&folders).map_err(ApplyError::from));
         ledger.files = files;
-        self.state.save(ledger)?;
+        let changes = plan.files.iter().chain(plan.agents.iter().flat_map(|agent| &agent.files));
+        let removes = changes.into_iter().any(|change| matches!(change, FileChange::Remove { .. }));
+        if removes || !gone.is_empty() || result.is_err() {
+            let landed = landing.wait();
+            self.state.save(ledger)?;
+            landed?;
+        }
         for name in gone {
             // Only now: until the ledger has let the agent go, the note tells what happened to it.
             let _ = fs::remove_file_if_present(&self.state.pending_path(name));
@@ -258,69 +265,7 @@ impl Apply<'_> {
         result
     }
 
-    /// Writes and removes the files of `agents`, and tells who is gone.
-    fn write_agents<'p>(
-        &self,
-        agents: &[&'p AgentPlan],
-        ledger: &mut Ledger,
-        report: &mut Report,
-    ) -> Vec<&'p AgentName> {
-        let mut chosen: Vec<(&AgentPlan, Files)> = Vec::new();
-        for agent in agents.iter().copied() {
-            if report.has_failed(&agent.name) {
-                continue;
-            }
-            if let Some(heir) = agent.heir.as_ref().filter(|heir| report.has_failed(heir)) {
-                // Let go of now, its worktree and log would be nobody's.
-                report.put(&agent.name, Outcome::Skipped(format!("{heir} has not taken over yet")));
-            } else {
-                let entry = ledger.agents.get(&agent.name);
-                chosen.push((agent, entry.map(|entry| entry.files.clone()).unwrap_or_default()));
-            }
-        }
-        // Side by side where there are many: a disk takes many waits at once.
-        let state = self.state;
-        let written = in_threads(&chosen, WRITERS, AGENTS_PER_WRITER, |part| {
-            let mut shared = BTreeSet::new();
-            let written: Vec<_> = part
-                .iter()
-                .map(|(agent, files)| {
-                    let mut files = files.clone();
-                    let result = write_agent(state, agent, &mut files, &mut shared);
-                    (files, result)
-                })
-                .collect();
-            (written, shared)
-        });
-        let (written, shared): (Vec<_>, Vec<_>) = written.into_iter().unzip();
-        // All agents have their units in one folder.
-        let synced = sync(&shared.into_iter().flatten().collect()).map_err(ApplyError::from);
-        let lost = |error: &ApplyError| Err(ApplyError::other(error.to_string(), error.help().unwrap_or_default()));
-        let mut gone = Vec::new();
-        for ((agent, _), (files, result)) in chosen.into_iter().zip(written.into_iter().flatten()) {
-            if let Some(entry) = ledger.agents.get_mut(&agent.name) {
-                entry.files = files;
-            }
-            let result = result.and(match &synced {
-                Ok(()) => Ok(()),
-                Err(error) => lost(error),
-            });
-            match result {
-                Ok(()) if agent.action == Action::Remove => {
-                    self.let_go(agent, ledger, report);
-                    gone.push(&agent.name);
-                }
-                Ok(()) => {}
-                Err(error) => {
-                    let help = error.help();
-                    report.put(&agent.name, Outcome::Failed { what: error.to_string(), help });
-                }
-            }
-        }
-        gone
-    }
-
-    fn let_go(&self, agent: &AgentPlan, ledger: &mut Ledger, report: &mut Report) {
+    pub(super) fn let_go(&self, agent: &AgentPlan, ledger: &mut Ledger, report: &mut Report) {
         let _ = self.state.clear_runtime(&agent.name);
         let word = match &agent.heir {
             Some(heir) => {
@@ -371,28 +316,6 @@ impl Apply<'_> {
         }
         ledger.links = links;
     }
-}
-
-/// Writes and removes the files of `agent`. Folders that are not its own are left in `shared`, to be synced once for all.
-fn write_agent(
-    state: &State,
-    agent: &AgentPlan,
-    files: &mut Files,
-    shared: &mut BTreeSet<PathBuf>,
-) -> Result<(), ApplyError> {
-    let folder = state.paths.agent(&agent.name);
-    if agent.action != Action::Remove {
-        fs::ensure_private_dir(&folder)?;
-        fs::ensure_private_dir(&folder.join("files"))?;
-        if let Some(old) = &agent.was {
-            super::moving::take_over(&state.paths.agent(old), &folder)?;
-        }
-    }
-    let mut folders = BTreeSet::new();
-    let result = write(&agent.files, files, &mut folders);
-    let (own, others): (BTreeSet<_>, BTreeSet<_>) = folders.into_iter().partition(|path| path.starts_with(&folder));
-    shared.extend(others);
-    result.and(sync(&own).map_err(ApplyError::from))
 }
 
 pub(super) fn list(names: &[&AgentName]) -> String {

@@ -110,14 +110,14 @@ impl State {
     ) -> Result<(), ApplyError> {
         let _ = std::fs::remove_dir_all(folder);
         fs::ensure_private_dir(folder)?;
-        write_json(&folder.join("sources.json"), sources)?;
-        write_json(&folder.join("generation.json"), record)?;
         let (units, others): (Vec<&Artifact>, _) =
             artifacts.iter().copied().partition(|artifact| artifact.kind == FileKind::Unit);
         self.write_copies(folder, &units)?;
         std::thread::scope(|scope| {
             let checked = scope.spawn(|| check(&folder.join("units")));
-            let written = self.write_copies(folder, &others);
+            let written = write_json(&folder.join("sources.json"), sources)
+                .and_then(|()| write_json(&folder.join("generation.json"), record))
+                .and_then(|()| self.write_copies(folder, &others));
             let checked = checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             checked.and(written)
         })

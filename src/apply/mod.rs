@@ -26,6 +26,7 @@ mod verify;
 pub mod view;
 mod words;
 pub mod worktrees;
+mod writing;
 
 use std::fmt;
 

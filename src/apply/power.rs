@@ -59,7 +59,7 @@ pub fn run(
 ) -> Result<Report, ApplyError> {
     if verb != Verb::Stop && !state.paths.bin().join("fleet-shim").is_file() {
         // Before anything is stopped that could not be started again.
-        super::binaries::refresh(&state.paths.bin())?;
+        super::binaries::refresh(&state.paths.bin())?.sync()?;
     }
     let mut report = Report { generation: ledger.generation, ..Report::default() };
     let mut order: Vec<&Vec<AgentName>> = waves.iter().collect();

@@ -157,17 +157,16 @@ fn holds(file: &File, expected: &[u8]) -> bool {
         static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
     ROOM.with_borrow_mut(|room| {
-        // One byte more: then a longer file is seen to be one.
+        // One byte more: then a longer file is seen to be one, and the end of one that is as long without asking for it.
         room.resize(room.len().max(expected.len() + 1), 0);
         let room = &mut room[..=expected.len()];
         let mut filled = 0;
-        while let Ok(read @ 1..) = file.read_at(&mut room[filled..], filled as u64) {
+        while filled < expected.len()
+            && let Ok(read @ 1..) = file.read_at(&mut room[filled..], filled as u64)
+        {
             filled += read;
-            if filled > expected.len() || room[..filled] != expected[..filled] {
-                return false;
-            }
         }
-        filled == expected.len() && !expected.is_empty()
+        !expected.is_empty() && room[..filled] == *expected
     })
 }
 

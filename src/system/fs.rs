@@ -1,19 +1,19 @@
 //! Files and folders that fleet owns: written whole or not at all, private, and never through a symbolic link.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
 
 pub use super::read::{open_plain, read_optional, read_sized};
+pub use super::write::{
+    Disks, Staged, begin_to_write, stage, stage_unsynced, sweep_temporaries, write_atomic, write_passing,
+};
+use super::write::{Temporary, temporary};
 
 /// Something about one path that did not succeed.
 #[derive(Debug)]
@@ -112,45 +112,7 @@ fn mount_point(path: &Path) -> PathBuf {
     at
 }
 
-/// Distinguishes the temporary names of one process.
-static COUNTER: AtomicU64 = AtomicU64::new(0);
-
-/// A name beside `target` that nothing else uses. It starts with a dot, so systemd and globs pass over it.
-fn temporary(target: &Path) -> PathBuf {
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let mut name = OsString::from(format!(".fleet-{}-{number}", std::process::id()));
-    name.push(".tmp");
-    target.with_file_name(name)
-}
-
-/// Removes the temporary files that killed processes left in `folder`. Those of live ones stay.
-pub fn sweep_temporaries(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let pid =
-            name.to_str().and_then(|name| name.strip_prefix(".fleet-")?.strip_suffix(".tmp")?.split('-').next());
-        let dead = pid.and_then(|pid| pid.parse().ok()).is_some_and(|pid| super::proc::identify(pid).is_none());
-        if dead {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// Removes the temporary file unless it was renamed.
-struct Temporary {
-    path: PathBuf,
-    armed: bool,
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if self.armed {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn sync_folder_of(action: &'static str, path: &Path) -> Result<(), FsError> {
+pub(super) fn sync_folder_of(action: &'static str, path: &Path) -> Result<(), FsError> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -159,78 +121,12 @@ fn sync_folder_of(action: &'static str, path: &Path) -> Result<(), FsError> {
 }
 
 /// What stands at `path` itself, without following a link.
-fn stat(action: &'static str, path: &Path) -> Result<Option<fs::Metadata>, FsError> {
+pub(super) fn stat(action: &'static str, path: &Path) -> Result<Option<fs::Metadata>, FsError> {
     match fs::symlink_metadata(path) {
         Ok(meta) => Ok(Some(meta)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FsError::io(action, path, &error)),
     }
-}
-
-/// Replaces the file at `path` by one of exactly `bytes` and `mode`.
-///
-/// Readers see the old file or the new one, never a part: a temporary file in the same folder is written, synced and
-/// renamed, then the folder is synced. On any error the old file stands as it was and the temporary one is gone.
-///
-/// # Errors
-/// When `path` is a symbolic link or not a regular file, or the file system refuses.
-pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
-    replace(path, bytes, mode)?;
-    sync_folder_of("write", path)
-}
-
-/// [`write_atomic`] without syncing the folder: whoever changes many files in it does that once, with [`sync_folder`].
-///
-/// # Errors
-/// As [`write_atomic`].
-pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
-    put(path, bytes, mode, true)
-}
-
-/// [`write_atomic`] for what is of use only while this machine is up: nothing waits for the disk.
-///
-/// # Errors
-/// As [`write_atomic`].
-pub fn write_passing(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
-    put(path, bytes, mode, false)
-}
-
-fn put(path: &Path, bytes: &[u8], mode: u32, durable: bool) -> Result<(), FsError> {
-    const ACTION: &str = "write";
-    if let Some(meta) = stat(ACTION, path)? {
-        if meta.file_type().is_symlink() {
-            return Err(FsError::io(ACTION, path, &io::Error::from(Errno::ELOOP)));
-        }
-        if !meta.is_file() {
-            return Err(FsError::refused(
-                ACTION,
-                path,
-                format!("{} is there", kind_of(&meta)),
-                "move it away; fleet replaces only regular files",
-            ));
-        }
-    }
-    let fail = |error: io::Error| FsError::io(ACTION, path, &error);
-    let (mut file, mut temp) = loop {
-        let name = temporary(path);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
-        match options.open(&name) {
-            Ok(file) => break (file, Temporary { path: name, armed: true }),
-            // Left by a killed process that had our pid: take the next number.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(fail(error)),
-        }
-    };
-    file.write_all(bytes).map_err(fail)?;
-    // After the bytes: nobody else may read a file while it is not yet known to be whole.
-    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(fail)?;
-    if durable {
-        file.sync_all().map_err(fail)?;
-    }
-    fs::rename(&temp.path, path).map_err(fail)?;
-    temp.armed = false;
-    Ok(())
 }
 
 /// Makes what changed in `folder` durable. One that is gone has nothing to keep.
@@ -361,6 +257,13 @@ pub fn write_symlink(link: &Path, target: &Path) -> Result<bool, FsError> {
         let present = fs::read_link(link).map_err(|error| FsError::io(ACTION, link, &error))?;
         if present == target {
             return Ok(false);
+        }
+    } else {
+        match std::os::unix::fs::symlink(target, link) {
+            Ok(()) => return Ok(true),
+            // Somebody was quicker: it is replaced as any other.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(FsError::io(ACTION, link, &error)),
         }
     }
     let temp = loop {

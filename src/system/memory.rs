@@ -1,9 +1,21 @@
-//! What the kernel did for want of memory.
+//! Memory: how the allocator gets it, and what the kernel did for want of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::libc;
+
 use crate::ids::UnitName;
+
+/// Makes the heap grow by megabytes and never shrink, for a process that reads a thousand agents and ends (mallopt(3)).
+pub fn grow_in_large_steps() {
+    const STEP: libc::c_int = 8 << 20;
+    #[cfg(target_env = "gnu")]
+    for (setting, value) in [(libc::M_TOP_PAD, STEP), (libc::M_TRIM_THRESHOLD, libc::c_int::MAX)] {
+        // SAFETY: has no precondition; a value that is refused changes nothing.
+        unsafe { libc::mallopt(setting, value) };
+    }
+}
 
 /// How many processes of this process's control group the kernel has ended for want of memory, ever. `None`: the group is not
 /// that of `unit`, so that others are in it, too, or nobody counts.

@@ -10,3 +10,4 @@ pub mod process;
 mod read;
 pub mod service;
 pub mod tmux;
+mod write;

@@ -12,9 +12,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for what a start ends with. A unit whose `READY=1` is lost is killed for it after a minute, and of a thousand that start
 /// at once on two cores 413 did not get it away in ten seconds.
 const PATIENCE_READY: Duration = Duration::from_secs(55);
-/// Between the first two tries; then it doubles. A thousand that try again every 5 ms leave the manager no time to read.
-const PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(160);
 
 /// Where to tell the manager, if there is one that listens.
 #[derive(Debug, Default)]
@@ -34,11 +31,7 @@ impl Notifier {
             Some(name) => SocketAddr::from_abstract_name(name),
             None => SocketAddr::from_pathname(address),
         };
-        let socket = made.and_then(|address| {
-            let socket = UnixDatagram::unbound()?;
-            socket.set_nonblocking(true)?;
-            Ok((socket, address))
-        });
+        let socket = made.and_then(|address| Ok((UnixDatagram::unbound()?, address)));
         match socket {
             Ok(target) => Self { target: Some(target), ..none },
             Err(error) => {
@@ -60,19 +53,18 @@ impl Notifier {
 }
 
 /// Sends, and waits a while for a manager that many others are telling something too: its queue may hold no more than
-/// ten messages (`net.unix.max_dgram_qlen`), and an agent whose `READY=1` is lost would be killed for it.
+/// ten messages (`net.unix.max_dgram_qlen`), and an agent whose `READY=1` is lost would be killed for it. The kernel wakes one
+/// of those that wait for each message that is read; an unconnected datagram socket cannot be polled for room at its peer, and
+/// whoever tries again by the clock comes late.
 fn send(socket: &UnixDatagram, message: &[u8], address: &SocketAddr) -> io::Result<()> {
     let patience = if message.starts_with(b"READY=1") { PATIENCE_READY } else { PATIENCE };
     let deadline = Instant::now() + patience;
-    // Not all in step: those that were started together would try together.
-    let mut pause = PAUSE + Duration::from_micros(u64::from(std::process::id() % 64) * 100);
     loop {
+        // None left is no time-out at all (socket(7)), so the last try has a moment.
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        socket.set_write_timeout(Some(left))?;
         match socket.send_to_addr(message, address) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
-                // An unconnected datagram socket cannot be polled for room at its peer.
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && Instant::now() < deadline => {}
             other => return other.map(drop),
         }
     }

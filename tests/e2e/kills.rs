@@ -33,14 +33,14 @@ fn head(supervised: bool) -> String {
 }
 
 /// One agent that stays as it is, one that changes, one that the other roster does not have.
-fn roster(supervised: bool, colour: &str, last: &str) -> String {
+pub fn roster(supervised: bool, colour: &str, last: &str) -> String {
     let head = head(supervised);
     format!(
         "{head}agent \"keep\" {{ role \"coder\"; }}\nagent \"edit\" {{ role \"special\"; description \"{colour}\"; env \"COLOUR\" \"{colour}\"; }}\nagent \"{last}\" {{ role \"coder\"; after \"keep\"; }}\n"
     )
 }
 
-fn world(kind: Manager) -> World {
+pub fn world(kind: Manager) -> World {
     let world = World::new(As::User, kind);
     // A debug build is mostly debug information, which every first apply would copy and wait for.
     for name in ["fleet", "fleet-shim"] {
@@ -61,12 +61,16 @@ fn traced(world: &World, options: &[&str], arguments: &[&str]) -> Output {
 }
 
 /// A call, and which of its occurrences: strace counts each call by itself.
-type Point = (String, usize);
+pub type Point = (String, usize);
 
 /// Runs `fleet` to its end, and says what it did.
 fn points(world: &World, arguments: &[&str]) -> Vec<Point> {
     // Under systemd only what the local manager has not: units, their links, and the bus. The rest is the same there.
-    let is_local = world.kind == Manager::Local;
+    points_of(world, arguments, world.kind == Manager::Local)
+}
+
+/// `is_local`: all of them.
+pub fn points_of(world: &World, arguments: &[&str], is_local: bool) -> Vec<Point> {
     let log = world.manager.base.join("tmp/effects");
     let said = traced(world, &["-o", log.to_str().unwrap()], arguments);
     assert!(said.status.success(), "{arguments:?}: {said:?}");
@@ -90,7 +94,7 @@ fn points(world: &World, arguments: &[&str]) -> Vec<Point> {
 }
 
 /// Runs `fleet` and kills it before `point`. `false`: it never came there, and succeeded.
-fn killed_at(world: &World, (call, count): &Point, arguments: &[&str]) -> bool {
+pub fn killed_at(world: &World, (call, count): &Point, arguments: &[&str]) -> bool {
     let inject = format!("inject={call}:signal=SIGKILL:when={count}");
     let said = traced(world, &["-o", "/dev/null", "-e", &inject], arguments);
     // strace ends as its program has ended.
@@ -101,7 +105,7 @@ fn killed_at(world: &World, (call, count): &Point, arguments: &[&str]) -> bool {
     false
 }
 
-fn below(folder: &Path) -> Vec<PathBuf> {
+pub fn below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -117,7 +121,7 @@ fn below(folder: &Path) -> Vec<PathBuf> {
 
 /// Everything that a roster decides: all files and links but the agents' own records, by content. A file that nobody
 /// knows is among them, so that it is seen when one is left.
-fn rendered(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn rendered(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
     const RECORDS: &[&str] =
         &["lock", "lock.json", "run.json", "exit.json", "last-screen", "conversation.json", "runs"];
     const OF_A_SUPERVISOR: &[&str] = &["journal.", "supervisor.lock", "supervisor.err"];
@@ -139,7 +143,7 @@ fn rendered(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// What the ledger says, but for the count of generations.
-fn ledger(world: &World) -> Value {
+pub fn ledger(world: &World) -> Value {
     let mut ledger = read_ledger(world);
     ledger["generation"] = Value::Null;
     ledger
@@ -156,7 +160,7 @@ fn is_temporary(path: &Path) -> bool {
 }
 
 /// Half-written files, and folders for one run.
-fn temporaries(world: &World) -> Vec<PathBuf> {
+pub fn temporaries(world: &World) -> Vec<PathBuf> {
     let runtime = world.manager.variable("XDG_RUNTIME_DIR");
     let mut found: Vec<_> =
         below(&world.state_folder()).into_iter().chain(below(&world.manager.unit_folder())).collect();
@@ -170,15 +174,15 @@ fn temporaries(world: &World) -> Vec<PathBuf> {
     found
 }
 
-fn shim(world: &World, name: &str) -> u32 {
+pub fn shim(world: &World, name: &str) -> u32 {
     let text = fs::read(world.state_folder().join("shop/agents").join(name).join("run.json")).unwrap();
     let run: Value = serde_json::from_slice(&text).unwrap();
     u32::try_from(run["shim"]["pid"].as_u64().unwrap()).unwrap()
 }
 
 /// One command, what it leads to, and the plan that must be empty then.
-struct Way {
-    command: Vec<String>,
+pub struct Way {
+    pub command: Vec<String>,
     plan: Vec<String>,
     files: BTreeMap<PathBuf, Vec<u8>>,
     ledger: Value,
@@ -186,13 +190,13 @@ struct Way {
 
 impl Way {
     /// The way to what is there now, by `command`.
-    fn here(world: &World, command: &str, plan: &str) -> Self {
+    pub fn here(world: &World, command: &str, plan: &str) -> Self {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect();
         Self { command: words(command), plan: words(plan), files: rendered(world), ledger: ledger(world) }
     }
 
     /// Goes the way after somebody was killed on it, and looks whether it has led to the same.
-    fn finish(&self, world: &World, keep: u32, point: &Point) {
+    pub fn finish(&self, world: &World, point: &Point) {
         let said = world.fleet(&strs(&self.command), 0);
         let what = format!("{:?}, killed at {point:?}, then:\n{said}", self.command);
         let mut found = rendered(world);
@@ -229,8 +233,6 @@ impl Way {
         let odd: Vec<_> = found.iter().filter(|line| !wanted.contains(line)).collect();
         assert!(found == wanted, "the ledger says otherwise {odd:#?}: {what}");
         world.fleet(&strs(&self.plan), 0);
-        assert_eq!(shim(world, "keep"), keep, "{what}");
-        assert!(identify(keep).is_some(), "{what}");
         if world.kind == Manager::Systemd {
             let mut show = world.manager.command("systemctl");
             show.args(["--user", "show", "--property=NeedDaemonReload", "--value", "fleet-shop-edit.service"]);
@@ -240,7 +242,7 @@ impl Way {
     }
 }
 
-fn strs(words: &[String]) -> Vec<&str> {
+pub fn strs(words: &[String]) -> Vec<&str> {
     words.iter().map(String::as_str).collect()
 }
 
@@ -248,8 +250,14 @@ fn strs(words: &[String]) -> Vec<&str> {
 /// or of each `step` of them one from the `first`.
 /// `supervised`: whether the blue fleet is, and the red one.
 fn there_and_back(kind: Manager, supervised: [bool; 2], first: usize, step: usize) {
+    along(kind, supervised, first, step, |_| String::new());
+}
+
+/// The same, with `more` in the roster of a colour.
+fn along(kind: Manager, supervised: [bool; 2], first: usize, step: usize, more: impl Fn(&str) -> String) {
     let world = world(kind);
-    let (red, blue) = (roster(supervised[1], "red", "left"), roster(supervised[0], "blue", "right"));
+    let of = |supervised, colour, last| roster(supervised, colour, last) + &more(colour);
+    let (red, blue) = (of(supervised[1], "red", "left"), of(supervised[0], "blue", "right"));
     // How it looks where nothing was ever killed.
     world.roster(&blue);
     world.apply(&[], 0);
@@ -273,7 +281,9 @@ fn there_and_back(kind: Manager, supervised: [bool; 2], first: usize, step: usiz
             let point = points.get(at).unwrap_or(&points[0]);
             killed += usize::from(killed_at(&world, point, &strs(&way.command)));
             all += 1;
-            way.finish(&world, keep, point);
+            way.finish(&world, point);
+            assert_eq!(shim(&world, "keep"), keep, "killed at {point:?}");
+            assert!(identify(keep).is_some(), "killed at {point:?}");
             assert_eq!(supervisor().is_some(), supervised, "killed at {point:?}");
         }
         if supervised[0] {
@@ -314,7 +324,7 @@ fn an_apply_under_systemd_killed_at_any_other_effect_is_finished_by_the_next() {
 
 /// One of so many effects in every run; which ones differs from run to run.
 #[expect(clippy::print_stdout, reason = "the seed of a run, for people")]
-fn some(most: usize) -> (usize, usize) {
+pub fn some(most: usize) -> (usize, usize) {
     let (seed, step) = (seed(), most.div_ceil(samples(1, most)));
     println!("FLEET_E2E_SEED={seed}");
     (usize::try_from(Random::new(seed).below(step as u64)).unwrap(), step)
@@ -342,6 +352,15 @@ fn an_apply_that_takes_the_supervisor_or_brings_it_is_finished_by_the_next() {
 fn an_apply_under_systemd_that_takes_the_supervisor_or_brings_it_is_finished_by_the_next() {
     let (first, step) = some(6);
     there_and_back(Manager::Systemd, [false, true], first, step);
+}
+
+/// Many files are written in another order than few: all beside their places, then all into them.
+#[test]
+fn an_apply_of_many_killed_at_any_effect_is_finished_by_the_next() {
+    let (first, step) = some(40);
+    along(Manager::Local, [false, false], first, step, |colour| {
+        format!("agent \"m\" count=40 {{ role \"coder\"; autostart #false; env \"COLOUR\" \"{colour}\"; }}\n")
+    });
 }
 
 /// Killed anywhere, it leaves nothing that the same command does not take away.

@@ -25,6 +25,7 @@ mod generations;
 mod hardship;
 mod inside;
 mod kills;
+mod kills_moves;
 mod leftovers;
 mod lifecycle;
 mod limits;

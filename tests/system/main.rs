@@ -4,6 +4,7 @@
 
 mod files;
 mod heartbeat;
+mod jobs;
 mod local;
 mod lock;
 #[path = "../shim/manifest.rs"]

@@ -18,6 +18,7 @@ use crate::ids::FleetId;
 use crate::plan::{self, Ledger, Live, Plan, rename};
 use crate::render::{self, Artifact, Target, unit};
 use crate::resolve::{Fleet, HostFacts, Paths};
+use crate::system::memory;
 use crate::system::service::ManagerKind;
 
 /// What is to be planned.
@@ -49,6 +50,7 @@ pub struct Prepared {
 
 /// Makes the plan. Mistakes of the roster are shown, and end the command.
 pub fn prepare(ui: &Ui, global: &Global, wanted: &Wanted) -> Result<Prepared, CliError> {
+    memory::grow_in_large_steps();
     let shared = &wanted.shared;
     let mut facts = facts::gather()?;
     let asked: Option<ManagerKind> = shared.manager.map(Into::into);

@@ -6,6 +6,7 @@
 mod cause;
 pub mod detect;
 pub mod envfile;
+mod jobs;
 pub mod local;
 pub mod signals;
 pub mod systemctl;

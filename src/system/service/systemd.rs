@@ -2,42 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::future::poll_fn;
-use std::num::NonZeroUsize;
-use std::pin::Pin;
 use std::time::Duration;
 
-use futures_core::Stream as _;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
-use zbus::message::{Flags, Type};
-use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant};
+use tokio::time::{Instant, timeout};
+use zbus::{Connection, Message, OwnedObjectPath, OwnedVariant};
 
 use super::cause::Cause;
-use super::{ManagerError, ManagerKind, ServiceManager, UnitState, is_target, listed, names, patterns};
+use super::jobs::{Outcome, Verb};
+use super::{ManagerError, ManagerKind, ServiceManager, UnitState, listed, names, patterns};
 use crate::ids::{FleetId, UnitName};
 
-const NAME: &str = "org.freedesktop.systemd1";
-const PATH: &str = "/org/freedesktop/systemd1";
-const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+pub(super) const NAME: &str = "org.freedesktop.systemd1";
+pub(super) const PATH: &str = "/org/freedesktop/systemd1";
+pub(super) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// Bound of one call that only asks or queues.
-const CALL: Duration = Duration::from_secs(10);
+pub(super) const CALL: Duration = Duration::from_secs(10);
 /// Bound of connecting. The first connection starts the bus daemon (measured: 10 ms).
 const CONNECT: Duration = Duration::from_secs(5);
 /// Bound of a reload, which runs every generator and reads every unit of the user.
 const RELOAD: Duration = Duration::from_mins(1);
 
-/// Calls that are sent before the first of them is answered. systemd starts processes in between, so each answer that is
-/// waited for takes as long as a start.
-const IN_FLIGHT: usize = 64;
-
 /// A connection to the user manager.
 pub struct SystemdManager {
-    connection: Connection,
+    pub(super) connection: Connection,
     // Dropped after the connection, whose tasks run on it.
     runtime: Runtime,
 }
@@ -88,7 +79,7 @@ impl SystemdManager {
             .map_err(|error| unreachable(&error, "ask systemd for its version"))
     }
 
-    async fn call_at<B: serde::Serialize + zbus::DynamicType>(
+    pub(super) async fn call_at<B: serde::Serialize + zbus::DynamicType>(
         &self,
         path: &str,
         interface: &str,
@@ -99,66 +90,12 @@ impl SystemdManager {
         answer(self.connection.call_method(Some(NAME), path, Some(interface), method, body), bound).await
     }
 
-    async fn call<B: serde::Serialize + zbus::DynamicType>(&self, method: &str, body: &B) -> zbus::Result<Message> {
+    pub(super) async fn call<B: serde::Serialize + zbus::DynamicType>(
+        &self,
+        method: &str,
+        body: &B,
+    ) -> zbus::Result<Message> {
         self.call_at(PATH, MANAGER, method, body, CALL).await
-    }
-
-    /// Queues one job per unit, all at once, and waits for their ends. The outer error concerns all of them.
-    async fn jobs(&self, verb: Verb, units: &[UnitName], deadline: Instant) -> zbus::Result<Vec<Outcome>> {
-        // systemd announces the ends of jobs only while someone has subscribed.
-        match self.call("Subscribe", &()).await {
-            Err(zbus::Error::MethodError(name, ..)) if name.ends_with(".AlreadySubscribed") => {}
-            other => drop(other?),
-        }
-        let rule = MatchRule::builder()
-            .msg_type(Type::Signal)
-            .sender(NAME)
-            .path(PATH)
-            .interface(MANAGER)
-            .member("JobRemoved")
-            .build()?;
-        // Room for every end to arrive while jobs are still being queued.
-        let room = NonZeroUsize::new(4 * units.len() + 64);
-        let mut ends = MessageStream::for_match_rule(rule, &self.connection, room).await?;
-        let mut outcomes = Vec::with_capacity(units.len());
-        let mut waiting: BTreeMap<String, usize> = BTreeMap::new();
-        let mut replies = Vec::with_capacity(units.len());
-        for part in units.chunks(IN_FLIGHT) {
-            let mut calls = JoinSet::new();
-            for (index, unit) in part.iter().enumerate() {
-                let (connection, unit) = (self.connection.clone(), unit.clone());
-                calls.spawn(async move { (index, queue(&connection, verb, &unit).await) });
-            }
-            let mut part = calls.join_all().await;
-            part.sort_by_key(|(index, _)| *index);
-            replies.extend(part.into_iter().map(|(_, reply)| reply));
-        }
-        for (index, reply) in replies.into_iter().enumerate() {
-            match reply {
-                Ok(reply) => {
-                    let job: OwnedObjectPath = reply.body().deserialize()?;
-                    waiting.insert(job.to_string(), index);
-                    outcomes.push(Outcome::Waiting);
-                }
-                Err(zbus::Error::MethodError(name, ..)) if verb == Verb::Stop && name.ends_with(".NoSuchUnit") => {
-                    outcomes.push(Outcome::Ended("done".to_owned()));
-                }
-                Err(error @ zbus::Error::MethodError(..)) => outcomes.push(Outcome::Refused(describe(&error))),
-                Err(error) => return Err(error),
-            }
-        }
-        while !waiting.is_empty() {
-            let next = poll_fn(|context| Pin::new(&mut ends).poll_next(context));
-            let Ok(message) = timeout_at(deadline, next).await else { break };
-            let Some(message) = message else {
-                return Err(zbus::Error::Failure("the bus closed the connection".to_owned()));
-            };
-            let (_, job, _, result): (u32, OwnedObjectPath, String, String) = message?.body().deserialize()?;
-            if let Some(index) = waiting.remove(job.as_str()) {
-                outcomes[index] = Outcome::Ended(result);
-            }
-        }
-        Ok(outcomes)
     }
 
     async fn cause(&self, unit: &UnitName) -> Cause {
@@ -215,66 +152,19 @@ impl SystemdManager {
 }
 
 /// What comes back, when it does within `bound`.
-async fn answer(call: impl Future<Output = zbus::Result<Message>>, bound: Duration) -> zbus::Result<Message> {
+pub(super) async fn answer(
+    call: impl Future<Output = zbus::Result<Message>>,
+    bound: Duration,
+) -> zbus::Result<Message> {
     timeout(bound, call).await.unwrap_or_else(|_| Err(zbus::Error::Failure(format!("no answer within {bound:?}"))))
 }
 
-/// Asks for a job.
-async fn queue(connection: &Connection, verb: Verb, unit: &UnitName) -> zbus::Result<Message> {
-    if verb == Verb::Start {
-        // Fails for a unit that is not loaded, which then has nothing to reset: nobody waits for the answer. systemd does
-        // what one connection asks for in its order.
-        let reset = Message::method_call(PATH, "ResetFailedUnit").destination(NAME).interface(MANAGER);
-        let reset = reset.with_flags(Flags::NO_REPLY_EXPECTED).build(&(unit.as_str(),))?;
-        connection.send(&reset).await?;
-    }
-    let body = (unit.as_str(), verb.mode(unit));
-    answer(connection.call_method(Some(NAME), PATH, Some(MANAGER), verb.method(), &body), CALL).await
-}
-
-/// What is asked of a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verb {
-    Start,
-    Stop,
-}
-
-impl Verb {
-    fn method(self) -> &'static str {
-        match self {
-            Self::Start => "StartUnit",
-            Self::Stop => "StopUnit",
-        }
-    }
-
-    /// A target is started alone: what hangs on it is started by name, or is stopped on purpose.
-    fn mode(self, unit: &UnitName) -> &'static str {
-        if self == Self::Start && is_target(unit) { "ignore-dependencies" } else { "replace" }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-        }
-    }
-}
-
-/// How a job stands.
-enum Outcome {
-    Waiting,
-    /// With the job's result, `done` when it succeeded.
-    Ended(String),
-    /// It was never queued.
-    Refused(String),
-}
-
-fn text(value: &OwnedVariant) -> String {
+pub(super) fn text(value: &OwnedVariant) -> String {
     <&str>::try_from(value).unwrap_or_default().to_owned()
 }
 
 /// The sentence of an error, without the bus's name for it where there is one.
-fn describe(error: &zbus::Error) -> String {
+pub(super) fn describe(error: &zbus::Error) -> String {
     match error {
         zbus::Error::MethodError(_, Some(text), _) => text.clone(),
         other => other.to_string(),
