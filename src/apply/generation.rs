@@ -115,12 +115,26 @@ impl State {
         self.write_copies(folder, &units)?;
         std::thread::scope(|scope| {
             let checked = scope.spawn(|| check(&folder.join("units")));
-            let written = write_json(&folder.join("sources.json"), sources)
-                .and_then(|()| write_json(&folder.join("generation.json"), record))
-                .and_then(|()| self.write_copies(folder, &others));
+            let written = self.write_rest(folder, record, sources, &others);
             let checked = checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             checked.and(written)
         })
+    }
+
+    /// All but the units. The disk begins with what has to last before the copies are made, which need not.
+    fn write_rest(
+        &self,
+        folder: &Path,
+        record: &Record,
+        sources: &Kept,
+        others: &[&Artifact],
+    ) -> Result<(), ApplyError> {
+        let sources = fs::stage(&folder.join("sources.json"), &json(sources)?, 0o600)?;
+        let record = fs::stage(&folder.join("generation.json"), &json(record)?, 0o600)?;
+        self.write_copies(folder, others)?;
+        sources.put()?;
+        record.put()?;
+        Ok(fs::sync_folder(folder)?)
     }
 
     fn write_copies(&self, folder: &Path, artifacts: &[&Artifact]) -> Result<(), ApplyError> {
@@ -150,7 +164,8 @@ impl State {
     /// # Errors
     /// When the record cannot be written.
     pub fn end_generation(&self, record: &Record) -> Result<(), ApplyError> {
-        write_json(&self.generation_folder(record.number).join("generation.json"), record)
+        let path = self.generation_folder(record.number).join("generation.json");
+        Ok(fs::write_atomic(&path, &json(record)?, 0o600)?)
     }
 
     /// The numbers of the generations that are kept, ascending.
@@ -200,11 +215,11 @@ impl State {
     }
 }
 
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), ApplyError> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| ApplyError::other(format!("{}: {error}", path.display()), ""))?;
+fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, ApplyError> {
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| ApplyError::other(format!("generation: {error}"), ""))?;
     bytes.push(b'\n');
-    Ok(fs::write_atomic(path, &bytes, 0o600)?)
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -3,17 +3,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::ApplyError;
 use super::execute::{Apply, START_TIMEOUT, list};
 use super::idle;
 use super::outcome::{Outcome, Report};
 use super::state::{NoteKind, STARTING};
 use super::words::Words;
 use crate::ids::AgentName;
+use crate::parallel::in_parts;
 use crate::plan::{Action, AgentPlan, Ledger, Plan, Process, waves};
 use crate::shim::client;
+use crate::system::lock::Lock;
 
 /// Longest wait for a shim's answer.
 const SHIM_TIMEOUT: Duration = Duration::from_secs(5);
+/// Below so many agents a thread costs more than it saves: an agent takes some 100 µs to note and lock.
+const AGENTS_PER_THREAD: usize = 16;
 
 impl Apply<'_> {
     pub(super) fn processes(&self, plan: &Plan, ledger: &mut Ledger, report: &mut Report) {
@@ -94,14 +99,29 @@ impl Apply<'_> {
         }
     }
 
+    /// Notes of each agent that it is being started, and takes its lock; of many side by side.
+    fn note_and_lock(&self, wave: &[AgentName]) -> Vec<Result<Lock, ApplyError>> {
+        let (state, fresh) = (self.state, self.options.fresh);
+        let one = |name: &AgentName, like: Option<&Lock>| {
+            let fresh = fresh || state.wants_fresh(name);
+            state.note_fresh(name, NoteKind::Unfinished, STARTING, fresh)?;
+            state.lock_agent(name, "fleet apply", like)
+        };
+        let Some((first, rest)) = wave.split_first() else { return Vec::new() };
+        let first = one(first, None);
+        let like = first.as_ref().ok();
+        let others =
+            in_parts(rest, AGENTS_PER_THREAD, |part| part.iter().map(|name| one(name, like)).collect::<Vec<_>>());
+        let others: Vec<_> = others.into_iter().flatten().collect();
+        std::iter::once(first).chain(others).collect()
+    }
+
     /// Starts agents side by side, after stopping them when it is a restart.
     fn start_wave(&self, wave: &[AgentName], restart: bool, report: &mut Report) {
         let mut locks = Vec::new();
         let mut held: Vec<&AgentName> = Vec::new();
-        for name in wave {
-            let fresh = self.options.fresh || self.state.wants_fresh(name);
-            let noted = self.state.note_fresh(name, NoteKind::Unfinished, STARTING, fresh);
-            match noted.and_then(|()| self.state.lock_agent(name, "fleet apply", locks.first())) {
+        for (name, lock) in wave.iter().zip(self.note_and_lock(wave)) {
+            match lock {
                 Ok(lock) => {
                     locks.push(lock);
                     held.push(name);

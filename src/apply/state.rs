@@ -350,6 +350,11 @@ impl State {
     /// # Errors
     /// When one cannot be removed.
     pub fn forget_runs(&self, agent: &AgentName) -> Result<(), ApplyError> {
+        if !self.paths.agent(agent).exists() {
+            // Of one that has no folder there is a note at most.
+            fs::remove_file_if_present(&self.pending_path(agent))?;
+            return Ok(());
+        }
         for name in ["exit.json", "last-screen", CONVERSATION, MODEL] {
             fs::remove_file_if_present(&self.paths.agent(agent).join(name))?;
         }

@@ -141,8 +141,8 @@ impl Landing {
     /// # Errors
     /// When it refuses.
     pub(super) fn wait(&mut self) -> Result<(), fs::FsError> {
-        let all = std::mem::take(&mut self.0).into_iter();
-        all.map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let mut all = std::mem::take(&mut self.0).into_iter();
+        all.try_for_each(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     }
 }
 

@@ -102,7 +102,7 @@ fn an_end_that_nobody_told_of_is_found() {
     let fleet = fleet::ids::FleetId::new("shop").unwrap();
     let units =
         ["up", "down", "gone"].map(|name| UnitName::agent(&fleet, &fleet::ids::AgentName::new(name).unwrap()));
-    let results = manager.start_many(&units, Duration::from_secs(60));
+    let results = manager.start_many(&units, Duration::from_mins(1));
     assert!(results[0].is_ok(), "{results:?}");
     for (result, unit) in results.iter().zip(&units).skip(1) {
         let error = result.as_ref().unwrap_err().to_string();
