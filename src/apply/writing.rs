@@ -55,8 +55,10 @@ impl Apply<'_> {
                 chosen.push((agent, entry.map(|entry| entry.files.clone()).unwrap_or_default()));
             }
         }
-        let disks = (chosen.iter().map(|(agent, _)| agent.files.len()).sum::<usize>() >= MANY).then(|| self.disks());
-        let disks = match disks.transpose() {
+        let files: Vec<&PathBuf> =
+            chosen.iter().flat_map(|(agent, _)| &agent.files).map(|change| change.path()).collect();
+        let disks = (files.len() >= MANY).then(|| self.disks(&files)).transpose();
+        let disks = match disks {
             Ok(disks) => disks,
             Err(error) => {
                 for (agent, _) in &chosen {
@@ -105,12 +107,16 @@ impl Apply<'_> {
         gone
     }
 
-    /// Where the files of agents are.
-    fn disks(&self) -> Result<fs::Disks, ApplyError> {
+    /// Where `files` of agents are: the state folder, and that of units if there are any.
+    fn disks(&self, files: &[&PathBuf]) -> Result<fs::Disks, ApplyError> {
         let paths = &self.state.paths;
-        let units = &paths.units;
-        std::fs::create_dir_all(units).map_err(|error| fs::FsError::io("make", units, &error))?;
-        Ok(fs::Disks::open(&[&paths.state, units])?)
+        let mut folders = vec![paths.state.as_path()];
+        if files.iter().any(|path| path.starts_with(&paths.units)) {
+            let fail = |error| fs::FsError::io("make", &paths.units, &error);
+            std::fs::create_dir_all(&paths.units).map_err(fail)?;
+            folders.push(&paths.units);
+        }
+        Ok(fs::Disks::open(&folders)?)
     }
 }
 

@@ -17,17 +17,27 @@ const APPLIES: usize = 8;
 
 #[test]
 fn of_many_applies_one_wins_and_a_kill_locks_nobody_out() {
-    seeded(false, ROUNDS);
+    seeded(Manager::Local, false, ROUNDS);
+}
+
+#[test]
+fn of_many_applies_under_systemd_one_wins_and_a_kill_locks_nobody_out() {
+    seeded(Manager::Systemd, false, samples(15, ROUNDS));
 }
 
 #[test]
 fn of_many_supervised_applies_one_wins_and_a_kill_locks_nobody_out() {
-    seeded(true, samples(15, ROUNDS));
+    seeded(Manager::Local, true, samples(15, ROUNDS));
 }
 
-fn seeded(supervised: bool, rounds: usize) {
+#[test]
+fn of_many_supervised_applies_under_systemd_one_wins_and_a_kill_locks_nobody_out() {
+    seeded(Manager::Systemd, true, samples(15, ROUNDS));
+}
+
+fn seeded(kind: Manager, supervised: bool, rounds: usize) {
     let seed = seed();
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| story(&mut Random::new(seed), supervised, rounds))) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| story(kind, &mut Random::new(seed), supervised, rounds))) {
         let what = panic.downcast_ref::<String>().cloned();
         panic!("with FLEET_E2E_SEED={seed}: {}", what.unwrap_or_else(|| "see above".to_owned()));
     }
@@ -63,7 +73,7 @@ fn round(world: &World, random: &mut Random, span: Duration) -> (BTreeSet<u32>, 
     let mut children: Vec<Child> = (0..APPLIES)
         .map(|at| {
             let said = fs::File::create(path(at)).unwrap();
-            let mut command = world.command(&["apply", "--manager=local", "--yes", "--restart=now"]);
+            let mut command = world.command(&["apply", &manager(world), "--yes", "--restart=now"]);
             command.stdout(said.try_clone().unwrap()).stderr(said).spawn().unwrap()
         })
         .collect();
@@ -104,18 +114,22 @@ fn roster(world: &World, supervised: bool, round: &str) {
     ));
 }
 
+fn manager(world: &World) -> String {
+    format!("--manager={}", world.kind.word())
+}
+
 /// How long an apply takes here that restarts somebody and has no rivals.
 fn undisturbed(world: &World, supervised: bool) -> Duration {
     roster(world, supervised, "first");
-    world.fleet(&["apply", "--manager=local", "--yes"], 0);
+    world.fleet(&["apply", &manager(world), "--yes"], 0);
     roster(world, supervised, "second");
     let begun = Instant::now();
-    world.fleet(&["apply", "--manager=local", "--yes", "--restart=now"], 0);
+    world.fleet(&["apply", &manager(world), "--yes", "--restart=now"], 0);
     begun.elapsed()
 }
 
-fn story(random: &mut Random, supervised: bool, rounds: usize) {
-    let world = World::new(As::User, Manager::Local);
+fn story(kind: Manager, random: &mut Random, supervised: bool, rounds: usize) {
+    let world = World::new(As::User, kind);
     let span = undisturbed(&world, supervised);
     let supervisor = || world.status()["supervisor"]["pid"].as_u64();
     let unchanged = (world.pid("keep"), supervisor());
@@ -147,11 +161,11 @@ fn story(random: &mut Random, supervised: bool, rounds: usize) {
             }
         }
         // Whoever was killed holds nothing: the next one comes through at once.
-        let said = world.fleet(&["apply", "--manager=local", "--yes", "--restart=now"], 0);
+        let said = world.fleet(&["apply", &manager(&world), "--yes", "--restart=now"], 0);
         if let Some(generation) = generation(&said) {
             assert!(generations.insert(generation), "round {number}: twice:\n{said}");
         }
-        world.fleet(&["plan", "--manager=local", "--detailed-exitcode"], 0);
+        world.fleet(&["plan", &manager(&world), "--detailed-exitcode"], 0);
         assert_eq!((world.pid("keep"), supervisor()), unchanged, "round {number}");
     }
     refused.sort_unstable();
