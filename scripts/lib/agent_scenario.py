@@ -325,7 +325,10 @@ class Run:
         """Every state that the hooks can say."""
         def said(state, event):
             there = lambda: (lambda word: word.get("state") == state and word.get("event") == event)(self.word("lead")[0])
-            wait_for(f"lead's hook {event} says {state}; it says {self.word('lead')}", there)
+            try:
+                wait_for(f"lead's hook {event} says {state}", there)
+            except Failed as failed:
+                raise Failed(f"{failed}; it says {self.word('lead')}, and shows:\n{self.fleet('screen', 'lead')}") from None
             return self.word("lead")
 
         word, _ = said("idle", "Stop")
@@ -333,7 +336,8 @@ class Run:
             raise Failed(f"a word without its conversation or its progress: {word}")
         self.fleet("send", "lead", "say it [[stub:run=fleet report done --note the-stub-says-so]]", status=0)
         # It waits in the agent's folder until the supervisor has taken it down.
-        told = lambda: "the-stub-says-so" in self.word("lead")[1] + self.fleet("events", "--agent", "lead").split()
+        kept = lambda: "done: the-stub-says-so" in self.fleet("events", "--all", "--agent", "lead")
+        told = lambda: "the-stub-says-so" in self.word("lead")[1] or kept()
         wait_for("the agent's own report, without a question", told)
         said("idle", "Stop")
         self.wait_state("lead", "idle")
@@ -341,7 +345,8 @@ class Run:
         said("waiting", "PermissionRequest")
         self.wait_state("lead", "waiting-for-human")
         self.attach("lead")
-        wait_for("the question in tmux", lambda: "Do you want to" in self.pane())
+        # The notice that `attach` prints first has words of the question, too, but not its answers.
+        wait_for("the question in tmux", lambda: "1. Yes" in self.pane())
         self.tmux("send-keys", "-t", "=view:", "Enter")
         said("idle", "Stop")
         self.detach("lead")
