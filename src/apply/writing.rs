@@ -11,7 +11,7 @@ use super::outcome::{Outcome, Report};
 use super::state::State;
 use crate::ids::{AgentName, Digest};
 use crate::parallel::in_threads;
-use crate::plan::{Action, AgentPlan, Ledger};
+use crate::plan::{Action, AgentPlan, FileChange, Ledger};
 use crate::system::fs;
 
 /// Threads that write the files of many agents.
@@ -55,8 +55,7 @@ impl Apply<'_> {
                 chosen.push((agent, entry.map(|entry| entry.files.clone()).unwrap_or_default()));
             }
         }
-        let files: Vec<&PathBuf> =
-            chosen.iter().flat_map(|(agent, _)| &agent.files).map(|change| change.path()).collect();
+        let files: Vec<&PathBuf> = chosen.iter().flat_map(|(agent, _)| &agent.files).map(FileChange::path).collect();
         let disks = (files.len() >= MANY).then(|| self.disks(&files)).transpose();
         let disks = match disks {
             Ok(disks) => disks,
