@@ -236,7 +236,8 @@ class Run:
 
     def attach(self, name):
         self.tmux("new-session", "-d", "-s", "view", "-x", "120", "-y", "40", f"{self.stage}/bin/fleet", "attach", name)
-        wait_for("the attached pane draws", lambda: self.pane().strip())
+        # Before it draws, it may print a notice, with words of the agent's screen; what is typed then is thrown away.
+        wait_for("the attached pane draws", lambda: self.pane().strip() and "unread notice" not in self.pane())
 
     def detach(self, name):
         before = self.agent_pid(name)
@@ -345,8 +346,11 @@ class Run:
         said("waiting", "PermissionRequest")
         self.wait_state("lead", "waiting-for-human")
         self.attach("lead")
-        # The notice that `attach` prints first has words of the question, too, but not its answers.
+        # As with the first dialog: what is chosen shows that it takes keys. An Enter right after it was drawn was passed over.
         wait_for("the question in tmux", lambda: "1. Yes" in self.pane())
+        for key, chosen in [("Down", "2"), ("Up", "1")]:
+            self.tmux("send-keys", "-t", "=view:", key)
+            wait_for(f"answer {chosen} is chosen", lambda: re.search(rf"❯ {chosen}\. Yes", self.pane()))
         self.tmux("send-keys", "-t", "=view:", "Enter")
         said("idle", "Stop")
         self.detach("lead")
@@ -354,10 +358,10 @@ class Run:
             raise Failed("the command was agreed to and did not run")
         self.wait_state("lead", "idle")
         self.fleet("send", "lead", "fail it [[stub:fail=budget]]", status=0)
-        _, notes = said("blocked", "StopFailure")
-        if not any("billing_error" in (note or "") for note in notes):
-            raise Failed(f"no note says why it is blocked: {notes}")
-        self.step(f"lead's hooks said idle, waiting, idle, blocked; kept: {notes}")
+        said("blocked", "StopFailure")
+        why = lambda: re.search(r"blocked: .*billing_error.*", self.fleet("events", "--all", "--agent", "lead"))
+        wait_for("the journal's word on why it is blocked", why)
+        self.step(f"lead's hooks said idle, waiting, idle, blocked; kept: {why()[0]!r}")
 
     def change_model(self):
         before = {name: self.agent_pid(name) for name in ("lead", "coder-1", "coder-2")}
