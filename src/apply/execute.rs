@@ -251,9 +251,8 @@ impl Apply<'_> {
         let result = write(&now, &mut files, &mut folders);
         let result = result.and(sync(&folders).map_err(ApplyError::from));
         ledger.files = files;
-        let changes = plan.files.iter().chain(plan.agents.iter().flat_map(|agent| &agent.files));
-        let removes = changes.into_iter().any(|change| matches!(change, FileChange::Remove { .. }));
-        if removes || !gone.is_empty() || result.is_err() {
+        // Files that are only written are known as announced.
+        if plan.removes_files() || !gone.is_empty() || result.is_err() {
             let landed = landing.wait();
             self.state.save(ledger)?;
             landed?;

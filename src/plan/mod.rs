@@ -169,6 +169,13 @@ impl Plan {
         })
     }
 
+    /// Whether a file of fleet's goes.
+    #[must_use]
+    pub fn removes_files(&self) -> bool {
+        let mut changes = self.files.iter().chain(self.agents.iter().flat_map(|agent| &agent.files));
+        changes.any(|change| matches!(change, FileChange::Remove { .. }))
+    }
+
     /// Whether a unit file is written, about which systemd may have an opinion.
     #[must_use]
     pub fn writes_units(&self) -> bool {
